@@ -1,0 +1,81 @@
+"""neurojax: the behavioural tasks of neuroscience, simulated on accelerators, and networks trained on them.
+
+The names below are loaded when they are first used, so that importing neurojax imports little.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "neurojax.core.parameters": ("flag", "quantity", "structure"),
+    "neurojax.core.registry": ("make", "register", "registered"),
+    "neurojax.core.spaces": ("Box", "Channels", "Discrete"),
+    "neurojax.core.stack": ("stack",),
+    "neurojax.core.task": ("Deviation", "Paper", "Task"),
+    "neurojax.core.trial": ("Outcome", "Trial", "consequence"),
+    "neurojax.data.render": ("Batch", "render"),
+    "neurojax.data.stream": ("Sequence", "stream"),
+    "neurojax.envs.rollout": ("Metrics", "Trajectory", "play", "rollout"),
+    "neurojax.envs.gymnax": ("Env",),
+    "neurojax.envs.check": ("check_task",),
+    "neurojax.analysis.references": ("ReferenceNumbers", "reference_numbers", "solvable"),
+    "neurojax.modifiers.reaction_time": ("ReactionTime", "reaction_time"),
+    "neurojax.tasks.rules": ("fixate_then_choose", "ring"),
+    "jax": ("Array",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+if TYPE_CHECKING:
+    from jax import Array as Array
+
+    from neurojax.analysis.references import ReferenceNumbers as ReferenceNumbers
+    from neurojax.analysis.references import reference_numbers as reference_numbers
+    from neurojax.analysis.references import solvable as solvable
+    from neurojax.core.parameters import flag as flag
+    from neurojax.core.parameters import quantity as quantity
+    from neurojax.core.parameters import structure as structure
+    from neurojax.core.registry import make as make
+    from neurojax.core.registry import register as register
+    from neurojax.core.registry import registered as registered
+    from neurojax.core.spaces import Box as Box
+    from neurojax.core.spaces import Channels as Channels
+    from neurojax.core.spaces import Discrete as Discrete
+    from neurojax.core.stack import stack as stack
+    from neurojax.core.task import Deviation as Deviation
+    from neurojax.core.task import Paper as Paper
+    from neurojax.core.task import Task as Task
+    from neurojax.core.trial import Outcome as Outcome
+    from neurojax.core.trial import Trial as Trial
+    from neurojax.core.trial import consequence as consequence
+    from neurojax.data.render import Batch as Batch
+    from neurojax.data.render import render as render
+    from neurojax.data.stream import Sequence as Sequence
+    from neurojax.data.stream import stream as stream
+    from neurojax.envs.check import check_task as check_task
+    from neurojax.envs.gymnax import Env as Env
+    from neurojax.envs.rollout import Metrics as Metrics
+    from neurojax.envs.rollout import Trajectory as Trajectory
+    from neurojax.envs.rollout import play as play
+    from neurojax.envs.rollout import rollout as rollout
+    from neurojax.modifiers.reaction_time import ReactionTime as ReactionTime
+    from neurojax.modifiers.reaction_time import reaction_time as reaction_time
+    from neurojax.tasks.rules import fixate_then_choose as fixate_then_choose
+    from neurojax.tasks.rules import ring as ring
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'neurojax' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

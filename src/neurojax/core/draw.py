@@ -1,0 +1,130 @@
+"""How the rules of a task draw: by name, at an address, with any condition given instead."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from neurojax.core.chance import Chance
+from neurojax.core.timing import Law, pick, whole_steps
+from neurojax.errors import InvalidArgument
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """A quantity that a task draws, as `Draw` saw it.
+
+    Attributes:
+        kind: "integer", "number", "truth" or "duration".
+        count: the number of integers, where it is known.
+    """
+
+    kind: str
+    count: int | None = None
+
+
+class Draw:
+    """Draws of one trial or step of one lane, handed to a task's methods.
+
+    A name is an address: the same name in the same method, trial and lane gives the same number, whatever else is
+    drawn. Methods have scopes of their own, so their names cannot clash.
+
+    Args:
+        chance: the lane's chance.
+        scope: the path under which names stand, e.g. "trial".
+        step: the absolute step.
+        given: conditions that stand in for draws.
+        timing, dt: the laws for `duration`.
+    """
+
+    def __init__(
+        self,
+        chance: Chance,
+        scope: str,
+        step: Any = None,
+        given: Mapping[str, Any] | None = None,
+        timing: Mapping[str, Law] | None = None,
+        dt: float = 1.0,
+    ):
+        self._chance, self._scope, self._step = chance, scope, step
+        self._given, self._timing, self._dt = dict(given or {}), timing or {}, dt
+        self.seen: dict[str, Quantity] = {}
+        self.periods: set[str] = set()
+
+    def under(self, layer: str) -> Draw:
+        """The same draws under the path of a layer, which is how a modifier draws for itself."""
+        return Draw(self._chance, f"{layer}/{self._scope}", self._step, self._given, self._timing, self._dt)
+
+    def chance(self, name: str) -> Chance:
+        """The chance of `name`, for draws that this class does not offer."""
+        return self._chance.at(f"{self._scope}/{name}", self._step)
+
+    def uniform(self, name: str, low=0.0, high=1.0, shape: tuple[int, ...] = ()) -> jax.Array:
+        """float32 `shape`, uniform on [low, high)."""
+        return self._or_given(name, Quantity("number"), lambda u: low + u(shape) * (high - low), jnp.float32)
+
+    def normal(self, name: str, shape: tuple[int, ...] = ()) -> jax.Array:
+        """float32 `shape`, standard normal."""
+        return self.chance(name).normal(shape)
+
+    def integer(self, name: str, count: int) -> jax.Array:
+        """int32 in 0 .. count - 1, each as likely."""
+        count_ = np.float32(count)
+        draw = lambda u: jnp.minimum((u(()) * count_).astype(jnp.int32), count - 1)  # noqa: E731
+        return self._or_given(name, Quantity("integer", int(count)), draw, jnp.int32)
+
+    def choice(self, name: str, values) -> jax.Array:
+        """One of `values` `[n]`, each as likely."""
+        values = jnp.asarray(values)
+        kind = "integer" if jnp.issubdtype(values.dtype, jnp.integer) else "number"
+        dtype = jnp.int32 if kind == "integer" else jnp.float32
+        return self._or_given(name, Quantity(kind), lambda u: pick(values, u(())).astype(dtype), dtype)
+
+    def flip(self, name: str, probability=0.5) -> jax.Array:
+        """True with `probability`."""
+        return self._or_given(name, Quantity("truth"), lambda u: u(()) < probability, jnp.bool_)
+
+    def duration(self, name: str, period: str | None = None) -> jax.Array:
+        """A condition that is the length of `period` (default: of the period called `name`), in ms of whole steps."""
+        period = period or name
+        self.periods.add(period)
+        draw = lambda u: self._timing[period].quantile(u(()))  # noqa: E731
+        ms = self._or_given(name, Quantity("duration"), draw, jnp.float32)
+        return whole_steps(ms, self._dt).astype(jnp.float32) * np.float32(self._dt)
+
+    def _or_given(self, name: str, quantity: Quantity, draw, dtype) -> jax.Array:
+        self.seen[name] = quantity
+        if name in self._given:
+            return jnp.asarray(self._given[name]).astype(dtype)
+        return jnp.asarray(draw(self.chance(name).uniform)).astype(dtype)
+
+
+def check_given(given: Mapping[str, Any], seen: Mapping[str, Quantity], batch_size: int) -> None:
+    """Refuse conditions that do not fit what the task draws.
+
+    Raises:
+        InvalidArgument: for a value of the wrong kind, shape or range.
+    """
+    for name, value in given.items():
+        quantity = seen[name]
+        if isinstance(value, jax.core.Tracer):
+            continue
+        array = np.asarray(value)
+        where = f"condition {name!r}"
+        if array.dtype.kind not in "biuf":
+            raise InvalidArgument(f"{where} must be numeric, got {value!r}")
+        if array.shape not in ((), (batch_size,)):
+            raise InvalidArgument(f"{where} must be one value or have shape [{batch_size}], got shape {array.shape}")
+        if not np.all(np.isfinite(array)):
+            raise InvalidArgument(f"{where} must be finite, got {value!r}")
+        if quantity.kind in ("integer", "truth") and np.any(array != np.floor(array)):
+            raise InvalidArgument(f"{where} must be whole, got {value!r}")
+        if quantity.kind == "duration" and np.any(array < 0):
+            raise InvalidArgument(f"{where} must not be negative, got {value!r}")
+        if quantity.count is not None and (np.any(array < 0) or np.any(array >= quantity.count)):
+            raise InvalidArgument(f"{where} must lie in 0 .. {quantity.count - 1}, got {value!r}")

@@ -1,0 +1,115 @@
+"""From one lane to many: vmap over lanes, shared out over devices.
+
+Draws have addresses, so which device runs a lane cannot change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, PartitionSpec
+
+from neurojax.core.chance import Chance, check_key
+from neurojax.core.draw import Draw, check_given
+from neurojax.core.session import start_memory
+from neurojax.core.task import Task
+from neurojax.errors import InvalidArgument, unknown
+
+AXIS = "lanes"
+# Below this many lanes a device, one device is faster than several (measured on two cores, benchmarks/RESULTS.md).
+_WORTH_SHARING = 256
+
+
+def share_out(function: Callable[..., Any], devices: int, *, shared: int, split: int, axis: int = 0) -> Callable[..., Any]:
+    """`function` with its arguments shared or split over devices.
+
+    Args:
+        function: takes `shared` arguments that every device gets whole, then `split` that are split along `axis`;
+            what it returns is split the same way.
+        devices: how many devices.
+        shared, split: how many arguments of each kind.
+        axis: the axis of the lanes.
+    """
+    if devices == 1:
+        return function
+    mesh = device_mesh(devices)
+    lanes = PartitionSpec(*(None,) * axis, AXIS)
+    specs = (PartitionSpec(),) * shared + (lanes,) * split
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=lanes, check_vma=False)
+
+
+def device_mesh(devices: int) -> Mesh:
+    """A mesh of the first `devices` devices along the lanes."""
+    return Mesh(np.asarray(jax.devices()[:devices]), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def count_devices(devices: int | None, batch_size: int) -> int:
+    """How many devices share a batch: those asked for, or all where the batch divides and is worth sharing.
+
+    Raises:
+        InvalidArgument: if there are fewer, or the batch does not divide.
+    """
+    available = jax.device_count()
+    if devices is None:
+        return available if batch_size % available == 0 and batch_size // available >= _WORTH_SHARING else 1
+    check_count("devices", devices)
+    if devices > available:
+        raise InvalidArgument(f"devices={devices} but JAX has {available}")
+    if batch_size % devices:
+        raise InvalidArgument(f"batch_size={batch_size} does not divide over devices={devices}")
+    return devices
+
+
+def check_count(name: str, value: object, low: int = 1) -> int:
+    """A whole number of `low` or more, or InvalidArgument."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+        raise InvalidArgument(f"{name} must be a whole number of {low} or more, got {value!r}")
+    return int(value)
+
+
+def check_task_type(task: object) -> None:
+    """Refuse what is no task, or one that was not built by `create`."""
+    if not isinstance(task, Task):
+        raise InvalidArgument(f"task must be a task from nj.make or Task.create, got {task!r}")
+    if task.capacity < 1:
+        raise InvalidArgument(f"this {task.name} was not built by {task.name}.create(...), which checks it")
+
+
+def prepare(task: Task, key: jax.Array, batch_size: int, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Check what every view takes, and return the given conditions as arrays `[B]`."""
+    check_task_type(task)
+    check_key(key)
+    check_count("batch_size", batch_size)
+    if not given:
+        return {}
+    seen = drawn_quantities(task)
+    for name in given:
+        if name not in seen:
+            raise unknown("condition", name, seen, task.name)
+    check_given(given, seen, batch_size)
+    return {name: jnp.broadcast_to(jnp.asarray(value), (batch_size,)) for name, value in given.items()}
+
+
+def drawn_quantities(task: Task) -> dict[str, Any]:
+    """The conditions that a task draws, and that may be given instead, by name."""
+    found: dict[str, Any] = {}
+
+    def discover(task, words):
+        chance = Chance(words, jnp.uint32(0))
+        memory = start_memory(task, chance)
+        held = task.resolve(memory)
+        draw = Draw(chance, "trial", 0, None, held.timing, held.dt)
+        held.conditions(draw, memory)
+        found.update(draw.seen)
+
+    jax.eval_shape(discover, task, jax.ShapeDtypeStruct((2,), jnp.uint32))
+    return found
+
+
+def lane_numbers(batch_size: int) -> jax.Array:
+    """uint32 `[B]`: the numbers of the lanes."""
+    return jnp.arange(batch_size, dtype=jnp.uint32)

@@ -1,0 +1,99 @@
+"""Tasks by id. Built-in tasks are named by where they stand, so that listing ids imports nothing."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from neurojax.core.task import Task
+from neurojax.errors import InvalidArgument, unknown
+
+_FACTORIES: dict[str, str | Callable[..., Task]] = {
+    "DelayMatchSample-v0": "neurojax.tasks.matching:DelayMatchSample",
+    "HierarchicalReasoning-v0": "neurojax.tasks.reasoning:HierarchicalReasoning",
+    "PerceptualDecisionMaking-v0": "neurojax.tasks.perceptual:PerceptualDecisionMaking",
+    "Reaching1D-v0": "neurojax.tasks.reaching:Reaching1D",
+    "ReachingDelayResponse-v0": "neurojax.tasks.reaching:ReachingDelayResponse",
+    "ReadySetGo-v0": "neurojax.tasks.timing:ReadySetGo",
+}
+
+
+def register(id: str, factory: type[Task] | Callable[..., Task]) -> None:
+    """Register a task under an id, for `make`.
+
+    Args:
+        id: a name with a version, e.g. "MyTask-v0"; a new version for a change of behaviour.
+        factory: a `Task` subclass, or a function of keywords that returns a task.
+
+    Raises:
+        InvalidArgument: if the id is taken or has no version, or the factory cannot be called.
+    """
+    if not isinstance(id, str) or not re.fullmatch(r"[\w.:/-]+-v\d+", id):
+        raise InvalidArgument(f"id must be a name with a version, such as 'MyTask-v0', got {id!r}")
+    if id in _FACTORIES:
+        raise InvalidArgument(f"id {id!r} is registered already; raise its version instead of replacing it")
+    if not callable(factory):
+        raise InvalidArgument(f"factory must be a Task subclass or a function, got {factory!r}")
+    _FACTORIES[id] = factory
+
+
+def factory(id: str) -> type[Task] | Callable[..., Task]:
+    """What `make` calls for an id.
+
+    Raises:
+        UnknownName: if there is none; the nearest id is suggested.
+    """
+    if id not in _FACTORIES:
+        raise unknown("task", id, sorted(_FACTORIES))
+    found = _FACTORIES[id]
+    if isinstance(found, str):
+        module, name = found.split(":")
+        found = getattr(importlib.import_module(module), name)
+        _FACTORIES[id] = found
+    return found
+
+
+def make(id: str, **kwargs: Any) -> Task:
+    """The task registered under `id`.
+
+    Args:
+        id: see `registered`.
+        **kwargs: `dt`, `timing`, `rewards`, `preset`, `capacity` and the task's own parameters; see `neurojax info`.
+
+    Raises:
+        UnknownName: for unknown ids and keywords; the nearest is suggested.
+        InvalidArgument: for values that are not allowed.
+
+    Example:
+        >>> import neurojax as nj
+        >>> nj.make("PerceptualDecisionMaking-v0", timing={"stimulus": 500}).capacity
+        7
+    """
+    found = factory(id)
+    task = found.create(**kwargs) if isinstance(found, type) and issubclass(found, Task) else found(**kwargs)
+    if not isinstance(task, Task):
+        raise InvalidArgument(f"the factory of {id!r} returned {type(task).__name__}, not a task")
+    return task
+
+
+def registered(tag: str | None = None) -> list[str]:
+    """The ids of all tasks, sorted; with `tag`, of those that carry it.
+
+    Raises:
+        UnknownName: if no task carries the tag.
+
+    Example:
+        >>> import neurojax as nj
+        >>> "ReadySetGo-v0" in nj.registered(tag="timing")
+        True
+    """
+    ids = sorted(_FACTORIES)
+    if tag is None:
+        return ids
+    tags = {id: tuple(getattr(factory(id), "TAGS", ())) for id in ids}
+    known = sorted({t for ts in tags.values() for t in ts})
+    if tag not in known:
+        raise unknown("tag", tag, known)
+    return [id for id in ids if tag in tags[id]]

@@ -1,0 +1,143 @@
+"""The clockwork that every view shares: one lane's session, trial after trial.
+
+Index contract: `obs[t]` is what the subject sees at step t of a trial, the first at t = 0; `action[t]` answers
+`obs[t]`; `reward[t]` and `target[t]` are about `action[t]`. The step that answers a trial's last observation returns
+that trial's reward, outcome and performance with `new_trial=True`, and the next trial's `obs[0]`.
+
+All functions are unbatched. `step` here is the absolute step of the session: the address of its draws.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from neurojax.core.chance import Chance
+from neurojax.core.draw import Draw
+from neurojax.core.task import Task
+from neurojax.core.trial import Consequence, Drawn, Outcome, Result, Trial
+
+
+class Session(struct.PyTreeNode):
+    """A lane in the middle of a session.
+
+    Attributes:
+        drawn: the running trial, as drawn.
+        state: what changes inside it.
+        memory: what persists across trials.
+        t: int32, steps since the trial's start.
+        reward: float32, the trial's reward so far.
+    """
+
+    drawn: Drawn
+    state: Any
+    memory: Any
+    t: jax.Array
+    reward: jax.Array
+
+
+class Transition(struct.PyTreeNode):
+    """What one step brings. `result` is to be read where `new_trial`.
+
+    Attributes:
+        reward: float32, of this step.
+        new_trial: bool, whether the step ended its trial.
+        result: how the trial went.
+        trial: the trial that the action answered.
+    """
+
+    reward: jax.Array
+    new_trial: jax.Array
+    result: Result
+    trial: Trial
+
+
+def draw_trial(task: Task, memory: Any, chance: Chance, step, given=None) -> Drawn:
+    """Draw the conditions and random durations of a trial that starts at an absolute step."""
+    draw = Draw(chance, "trial", step, given, task.timing, task.dt)
+    conditions = {name: jnp.asarray(value) for name, value in task.conditions(draw, memory).items()}
+    lengths = Draw(chance, "duration", step, None, task.timing, task.dt)
+    durations = {
+        name: jnp.round(lengths.duration(name) / np.float32(task.dt)).astype(jnp.int32)
+        for name, law in task.timing.items()
+        if law.random and name not in draw.periods
+    }
+    return Drawn(conditions=conditions, durations=durations)
+
+
+def start_memory(task: Task, chance: Chance) -> Any:
+    """What a session remembers at its start."""
+    return jax.tree.map(jnp.asarray, task.init_memory(Draw(chance, "memory")))
+
+
+def begin(task: Task, memory: Any, chance: Chance, step, given=None) -> Session:
+    """A session at the start of a trial, with the memory of those before."""
+    task = task.resolve(memory)
+    drawn = draw_trial(task, memory, chance, step, given)
+    state = jax.tree.map(jnp.asarray, task.init_state(task.trial(drawn)))
+    return Session(drawn=drawn, state=state, memory=memory, t=jnp.int32(0), reward=jnp.float32(0))
+
+
+def observation(task: Task, session: Session, chance: Chance, step) -> jax.Array:
+    """float32 `[D]`: what is seen now, with its noise."""
+    task = task.resolve(session.memory)
+    trial = task.trial(session.drawn)
+    return shown(task, trial, session.state, session.t, Draw(chance, "noise", step))
+
+
+def shown(task: Task, trial: Trial, state: Any, t, draw: Draw) -> jax.Array:
+    """float32 `[D]`: the observation at step `t` of a trial, with its noise."""
+    clean = task.channels.assemble(task.observe(trial, state, t))
+    noise = task.noise(trial, state, t, draw)
+    return clean + task.channels.assemble(noise) if noise else clean
+
+
+def target(task: Task, session: Session) -> jax.Array:
+    """The best action now."""
+    task = task.resolve(session.memory)
+    return as_action(task, task.target(task.trial(session.drawn), session.state, session.t))
+
+
+def as_action(task: Task, action) -> jax.Array:
+    """An action in the dtype and shape of the task's actions."""
+    return jnp.broadcast_to(jnp.asarray(action).astype(task.actions.dtype), task.actions.shape)
+
+
+def advance(task: Task, session: Session, action, chance: Chance, step) -> tuple[Session, Transition]:
+    """Answer the present observation. The session is returned still in its trial, one step on, also where that ended."""
+    task = task.resolve(session.memory)
+    trial = task.trial(session.drawn)
+    action = as_action(task, action)
+    came: Consequence = task.respond(trial, session.state, action, session.t, Draw(chance, "respond", step))
+    expired = trial.last(session.t) & ~came.end
+    lost = jnp.where(trial.overflow, int(Outcome.TIMEOUT), int(Outcome.MISS)).astype(jnp.int32)
+    reward = came.reward + jnp.where(expired, jnp.asarray(task.expire(trial, session.state), jnp.float32), 0.0)
+    total = session.reward + reward
+    result = Result(
+        choice=action,
+        response_step=session.t,
+        reward=total,
+        outcome=jnp.where(expired, lost, came.outcome),
+        performance=jnp.where(expired, 0.0, came.performance),
+    )
+    ended = came.end | expired
+    session = session.replace(state=came.state, t=session.t + 1, reward=total)
+    return session, Transition(reward=reward, new_trial=ended, result=result, trial=trial)
+
+
+def turn(task: Task, session: Session, transition: Transition, ended, chance: Chance, step) -> Session:
+    """Go on to the next trial where `ended`, with its first observation at the absolute step `step`."""
+    held = task.resolve(session.memory)
+    memory = held.next_memory(session.memory, transition.trial, transition.result, Draw(chance, "next", step))
+    fresh = begin(task, jax.tree.map(jnp.asarray, memory), chance, step)
+    return jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, session)
+
+
+def forward(task: Task, session: Session, action, chance: Chance, step) -> tuple[Session, Transition]:
+    """`advance` at an absolute step, then `turn` to the next trial where this one ended."""
+    session, transition = advance(task, session, action, chance, step)
+    return turn(task, session, transition, transition.new_trial, chance, step + 1), transition

@@ -1,0 +1,142 @@
+"""What a subject sees and does: named observation channels, and discrete or continuous actions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from neurojax.errors import InvalidArgument, unknown
+
+
+@dataclasses.dataclass(frozen=True)
+class Channels:
+    """Observation channels, in order.
+
+    Attributes:
+        sizes: name and number of channels, in the order in which they stand in an observation `[D]`.
+        low, high: bounds of each channel `[D]`, or one for all.
+    """
+
+    sizes: tuple[tuple[str, int], ...]
+    low: float | tuple[float, ...] = -np.inf
+    high: float | tuple[float, ...] = np.inf
+
+    @classmethod
+    def named(cls, **sizes: int) -> Channels:
+        """Channels by keyword: `Channels.named(fixation=1, stimulus=2)`."""
+        return cls(tuple(sizes.items()))
+
+    @property
+    def size(self) -> int:
+        """D, the number of channels."""
+        return sum(n for _, n in self.sizes)
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Where each name stands in an observation."""
+        ends = np.cumsum([n for _, n in self.sizes]).tolist()
+        return {name: slice(end - n, end) for (name, n), end in zip(self.sizes, ends, strict=True)}
+
+    def labels(self) -> list[str]:
+        """A label for each channel `[D]`."""
+        return [name if n == 1 else f"{name} {i}" for name, n in self.sizes for i in range(n)]
+
+    def assemble(self, values: Mapping[str, jax.Array | float]) -> jax.Array:
+        """An observation float32 `[D]` of values by name, each a scalar or `[n]`; absent names are 0."""
+        for name in values:
+            if name not in dict(self.sizes):
+                raise unknown("channel", name, dict(self.sizes))
+        parts = []
+        for name, n in self.sizes:
+            value = jnp.asarray(values.get(name, 0.0)).astype(jnp.float32)
+            if value.shape not in ((), (1,), (n,)):
+                raise InvalidArgument(f"channel {name!r} has size {n}, got a value of shape {value.shape}")
+            parts.append(jnp.broadcast_to(value, (n,)))
+        return jnp.concatenate(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Discrete:
+    """Actions 0 .. A - 1, by name.
+
+    Attributes:
+        sizes: name and number of actions, in order.
+    """
+
+    sizes: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def named(cls, **sizes: int) -> Discrete:
+        """Actions by keyword: `Discrete.named(fixation=1, choice=2)`."""
+        return cls(tuple(sizes.items()))
+
+    @property
+    def size(self) -> int:
+        """A, the number of actions."""
+        return sum(n for _, n in self.sizes)
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """The actions of each name."""
+        return Channels(self.sizes).slices
+
+    def labels(self) -> list[str]:
+        """A label for each action `[A]`."""
+        return Channels(self.sizes).labels()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one action."""
+        return ()
+
+    @property
+    def dtype(self):
+        """The dtype of an action."""
+        return jnp.int32
+
+    def random(self, chance) -> jax.Array:
+        """A uniformly random action."""
+        index = (chance.uniform() * np.float32(self.size)).astype(jnp.int32)
+        return jnp.minimum(index, self.size - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """Continuous actions `[A]` between `low` and `high`.
+
+    Attributes:
+        names: a label for each component.
+        low, high: bounds `[A]`.
+    """
+
+    names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        """A, the number of components."""
+        return len(self.names)
+
+    def labels(self) -> list[str]:
+        """A label for each component `[A]`."""
+        return list(self.names)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one action."""
+        return (self.size,)
+
+    @property
+    def dtype(self):
+        """The dtype of an action."""
+        return jnp.float32
+
+    def random(self, chance) -> jax.Array:
+        """A uniformly random action `[A]`."""
+        low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+        return low + chance.uniform(self.shape) * (high - low)
