@@ -75,7 +75,7 @@ class Draw:
     def integer(self, name: str, count: int) -> jax.Array:
         """int32 in 0 .. count - 1, each as likely."""
         count_ = np.float32(count)
-        draw = lambda u: jnp.minimum((u(()) * count_).astype(jnp.int32), count - 1)  # noqa: E731
+        draw = lambda u: jnp.minimum((u(()) * count_).astype(jnp.int32), count - 1)
         return self._or_given(name, Quantity("integer", int(count)), draw, jnp.int32)
 
     def choice(self, name: str, values) -> jax.Array:
@@ -93,7 +93,7 @@ class Draw:
         """A condition that is the length of `period` (default: of the period called `name`), in ms of whole steps."""
         period = period or name
         self.periods.add(period)
-        draw = lambda u: self._timing[period].quantile(u(()))  # noqa: E731
+        draw = lambda u: self._timing[period].quantile(u(()))
         ms = self._or_given(name, Quantity("duration"), draw, jnp.float32)
         return whole_steps(ms, self._dt).astype(jnp.float32) * np.float32(self._dt)
 

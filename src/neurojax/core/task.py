@@ -291,7 +291,7 @@ class Task(struct.PyTreeNode):
         length: Any = 0
         for _, end in periods.values():
             length = jnp.maximum(length, end)
-        cut = lambda x: jnp.minimum(jnp.asarray(x, jnp.int32), self.capacity)  # noqa: E731
+        cut = lambda x: jnp.minimum(jnp.asarray(x, jnp.int32), self.capacity)
         return Trial(
             conditions=drawn.conditions,
             start={name: cut(start) for name, (start, _) in periods.items()},
@@ -358,7 +358,9 @@ def _read_rewards(given: Any, defaults: Mapping[str, float], where: str) -> dict
 def _read_capacity(stated: Any, longest: float, where: str) -> int:
     if stated is None:
         if not math.isfinite(longest):
-            raise InvalidArgument(f"a duration of {where} has no upper end; state capacity, the room for a trial in steps")
+            raise InvalidArgument(
+                f"a duration of {where} has no upper end; state capacity, the room for a trial in steps"
+            )
         if longest < 1:
             raise InvalidArgument(f"a trial of {where} lasts no step; give at least one period a positive duration")
         return int(longest)

@@ -92,12 +92,12 @@ def render_lanes(task, words, lanes, given=None, actor=None, *, time_major=False
     out = Batch(axis, axis, axis, axis, 0, 0, 0, 0)  # type: ignore[arg-type]
 
     def block(task, words, actor, lanes, given):
-        lane = lambda lane, given: _render_lane(task, Chance(words, lane), given, actor)  # noqa: E731
+        lane = lambda lane, given: _render_lane(task, Chance(words, lane), given, actor)
         return jax.vmap(lane, out_axes=out)(lanes, given)
 
     if devices > 1 and time_major:  # lanes lead while they are split
         batch = render_lanes(task, words, lanes, given, actor, devices=devices)
-        swap = lambda x: jnp.swapaxes(x, 0, 1)  # noqa: E731
+        swap = lambda x: jnp.swapaxes(x, 0, 1)
         return batch.replace(
             inputs=swap(batch.inputs), targets=swap(batch.targets), weights=swap(batch.weights), mask=swap(batch.mask)
         )
@@ -111,12 +111,13 @@ def _render_lane(task: Task, chance: Chance, given, actor: Policy | None) -> Bat
     t = jnp.arange(task.capacity, dtype=jnp.int32)
     mask = t < trial.length
     if actor is None:
-        frame = lambda t: frame_of(held, trial, session.state, t, Draw(chance, "noise", t))  # noqa: E731
-        inputs, targets, weights = jax.vmap(frame)(t)
+        frame = lambda t, on: frame_of(held, trial, session.state, t, Draw(chance, "noise", t), on)
+        inputs, targets, weights = jax.vmap(frame)(t, mask)
     else:
         inputs, targets, weights = _act_out(task, held, session, chance, actor)
+        inputs = masked(mask, inputs)
     return Batch(
-        inputs=masked(mask, inputs),
+        inputs=inputs,
         targets=masked(mask, targets),
         weights=masked(mask, weights),
         mask=mask,
@@ -127,10 +128,10 @@ def _render_lane(task: Task, chance: Chance, given, actor: Policy | None) -> Bat
     )
 
 
-def frame_of(task: Task, trial, state, t, draw: Draw):
+def frame_of(task: Task, trial, state, t, draw: Draw, on=None):
     """Observation, target and loss weight of one step."""
     weight = jnp.asarray(task.weight(trial, state, t)).astype(jnp.float32)
-    return shown(task, trial, state, t, draw), as_action(task, task.target(trial, state, t)), weight
+    return shown(task, trial, state, t, draw, on), as_action(task, task.target(trial, state, t)), weight
 
 
 def masked(mask, values):

@@ -119,7 +119,7 @@ def stream_lanes(task, words, lanes, state: StreamState, n_steps: int, *, time_m
     one = _step_by_step if sequential else _trial_by_trial
 
     def block(task, words, step, lanes, session, result):
-        lane = lambda lane, session, result: one(task, Chance(words, lane), session, result, step, n_steps)  # noqa: E731
+        lane = lambda lane, session, result: one(task, Chance(words, lane), session, result, step, n_steps)
         return jax.vmap(lane)(lanes, session, result)
 
     share = share_out(block, devices, shared=3, split=3)
@@ -154,7 +154,7 @@ def _trial_by_trial(task, chance, session, result, step, n_steps):
         return (begin(task, session.memory, chance, step + after), after, *laid)
 
     spread = jax.tree.map(lambda x: jnp.broadcast_to(x, (n_steps, *x.shape)), session.drawn)
-    ends_inside = lambda carry: carry[1] + length(carry[0].drawn) <= n_steps  # noqa: E731
+    ends_inside = lambda carry: carry[1] + length(carry[0].drawn) <= n_steps
     carry = jax.lax.while_loop(ends_inside, body, (session, -session.t, spread, t))
     session, start, spread, clock = carry
     spread, clock = lay(session.drawn, start, spread, clock)
@@ -171,7 +171,7 @@ def _trial_by_trial(task, chance, session, result, step, n_steps):
 
 def _no_result(task: Task, batch_size: int) -> tuple[Result, jax.Array]:
     """Nothing has been answered yet in the running trials: a result `[B]`, and whether it stands."""
-    none = lambda dtype, shape=(): jnp.zeros((batch_size, *shape), dtype)  # noqa: E731
+    none = lambda dtype, shape=(): jnp.zeros((batch_size, *shape), dtype)
     choice = none(task.actions.dtype, task.actions.shape)
     result = Result(choice, none(jnp.int32), none(jnp.float32), none(jnp.int32), none(jnp.float32))
     return result, none(jnp.bool_)

@@ -218,7 +218,7 @@ def _block(task, words, actor, step, lanes, session, obs, carry, *, n_steps, red
             return (state, None), out
         return (state, jax.tree.map(jnp.add, sums, out)), None
 
-    zeros = lambda *shape, dtype=jnp.float32: jnp.zeros((lanes.shape[0], *shape), dtype)  # noqa: E731
+    zeros = lambda *shape, dtype=jnp.float32: jnp.zeros((lanes.shape[0], *shape), dtype)
     sums = (zeros(len(Outcome), dtype=jnp.int32), zeros(), zeros(), zeros()) if reduce else None
     steps = step + jnp.arange(n_steps, dtype=jnp.int32)
     (state, sums), out = jax.lax.scan(body, ((session, obs, carry), sums), steps)

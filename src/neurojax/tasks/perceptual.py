@@ -54,7 +54,9 @@ class PerceptualDecisionMaking(Task):
         (0.0, 6.4, 12.8, 25.6, 51.2), units="percent", low=0, high=100, many=True, aliases=("cohs",),
         doc="motion coherences, each as likely",
     )  # fmt: skip
-    sigma: Any = quantity(1.0, units="sqrt(ms)", low=0, doc="noise; its standard deviation per step is sigma / sqrt(dt)")
+    sigma: Any = quantity(
+        1.0, units="sqrt(ms)", low=0, doc="noise; its standard deviation per step is sigma / sqrt(dt)"
+    )
     abort: Any = flag(False, doc="whether breaking fixation in the fixation period ends the trial")
     strict_fixation: Any = flag(
         False, source="paper", doc="whether breaking fixation at any time before the decision ends the trial"
@@ -77,7 +79,9 @@ class PerceptualDecisionMaking(Task):
 
     def observe(self, trial, state, t):
         directions = ring(self.dim_ring)
-        evidence = 0.5 + jnp.cos(directions - jnp.asarray(directions)[trial["ground_truth"]]) * (trial["coherence"] / 200)
+        evidence = 0.5 + jnp.cos(directions - jnp.asarray(directions)[trial["ground_truth"]]) * (
+            trial["coherence"] / 200
+        )
         return {
             "fixation": trial.during("fixation", t),
             "stimulus": jnp.where(trial.during("stimulus", t), evidence, 0.0),
