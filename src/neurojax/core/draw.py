@@ -89,6 +89,10 @@ class Draw:
         """True with `probability`."""
         return self._or_given(name, Quantity("truth"), lambda u: u(()) < probability, jnp.bool_)
 
+    def remembered(self, name: str, value, count: int | None = None) -> jax.Array:
+        """A condition that memory decides (int32, in 0 .. count - 1), and that may be given instead."""
+        return self._or_given(name, Quantity("integer", count), lambda u: value, jnp.int32)
+
     def duration(self, name: str, period: str | None = None) -> jax.Array:
         """A condition that is the length of `period` (default: of the period called `name`), in ms of whole steps."""
         period = period or name

@@ -30,16 +30,15 @@ def share_out(
     """`function` with its arguments shared or split over devices.
 
     Args:
-        function: takes `shared` arguments that every device gets whole, then `split` that are split along `axis`;
-            what it returns is split the same way.
+        function: takes `shared` arguments that every device gets whole, then `split` that are split along their
+            first axis; what it returns is split the same way.
         devices: how many devices.
         shared, split: how many arguments of each kind.
-        axis: the axis of the lanes.
     """
     if devices == 1:
         return function
     mesh = device_mesh(devices)
-    lanes = PartitionSpec(*(None,) * axis, AXIS)
+    lanes = PartitionSpec(AXIS)
     specs = (PartitionSpec(),) * shared + (lanes,) * split
     return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=lanes, check_vma=False)
 
@@ -104,7 +103,7 @@ def drawn_quantities(task: Task) -> dict[str, Any]:
         chance = Chance(words, jnp.uint32(0))
         memory = start_memory(task, chance)
         held = task.resolve(memory)
-        draw = Draw(chance, "trial", 0, None, held.timing, held.dt)
+        draw = Draw(chance, "trial", 0, None, held.laws, held.dt)
         held.conditions(draw, memory)
         found.update(draw.seen)
 

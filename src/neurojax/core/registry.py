@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neurojax.core.task import Task
@@ -18,6 +18,8 @@ _FACTORIES: dict[str, str | Callable[..., Task]] = {
     "ReachingDelayResponse-v0": "neurojax.tasks.reaching:ReachingDelayResponse",
     "ReadySetGo-v0": "neurojax.tasks.timing:ReadySetGo",
 }
+
+_MODIFIERS = {"reaction_time": "neurojax.modifiers.reaction_time:ReactionTime"}
 
 
 def register(id: str, factory: type[Task] | Callable[..., Task]) -> None:
@@ -55,11 +57,12 @@ def factory(id: str) -> type[Task] | Callable[..., Task]:
     return found
 
 
-def make(id: str, **kwargs: Any) -> Task:
+def make(id: str, *, modifiers: Sequence[Mapping[str, Any]] = (), **kwargs: Any) -> Task:
     """The task registered under `id`.
 
     Args:
         id: see `registered`.
+        modifiers: what to put around it, from the inside out, e.g. `[{"name": "reaction_time", "urgency": -0.01}]`.
         **kwargs: `dt`, `timing`, `rewards`, `preset`, `capacity` and the task's own parameters; see `neurojax info`.
 
     Raises:
@@ -75,7 +78,19 @@ def make(id: str, **kwargs: Any) -> Task:
     task = found.create(**kwargs) if isinstance(found, type) and issubclass(found, Task) else found(**kwargs)
     if not isinstance(task, Task):
         raise InvalidArgument(f"the factory of {id!r} returned {type(task).__name__}, not a task")
+    for modifier in modifiers:
+        task = _modify(task, modifier)
     return task
+
+
+def _modify(task: Task, spec: Any) -> Task:
+    if not isinstance(spec, Mapping) or "name" not in spec:
+        raise InvalidArgument(f"a modifier is a table with a name, such as {{'name': 'reaction_time'}}, got {spec!r}")
+    if spec["name"] not in _MODIFIERS:
+        raise unknown("modifier", spec["name"], _MODIFIERS)
+    module, name = _MODIFIERS[spec["name"]].split(":")
+    around = getattr(importlib.import_module(module), name).around
+    return around(task, **{key: value for key, value in spec.items() if key != "name"})
 
 
 def registered(tag: str | None = None) -> list[str]:

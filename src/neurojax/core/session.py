@@ -58,12 +58,12 @@ class Transition(struct.PyTreeNode):
 
 def draw_trial(task: Task, memory: Any, chance: Chance, step, given=None) -> Drawn:
     """Draw the conditions and random durations of a trial that starts at an absolute step."""
-    draw = Draw(chance, "trial", step, given, task.timing, task.dt)
+    draw = Draw(chance, "trial", step, given, task.laws, task.dt)
     conditions = {name: jnp.asarray(value) for name, value in task.conditions(draw, memory).items()}
-    lengths = Draw(chance, "duration", step, None, task.timing, task.dt)
+    lengths = Draw(chance, "duration", step, None, task.laws, task.dt)
     durations = {
         name: jnp.round(lengths.duration(name) / np.float32(task.dt)).astype(jnp.int32)
-        for name, law in task.timing.items()
+        for name, law in task.laws.items()
         if law.random and name not in draw.periods
     }
     return Drawn(conditions=conditions, durations=durations)
@@ -113,7 +113,7 @@ def as_action(task: Task, action) -> jax.Array:
 
 
 def advance(task: Task, session: Session, action, chance: Chance, step) -> tuple[Session, Transition]:
-    """Answer the present observation. The session is returned still in its trial, one step on, also where that ended."""
+    """Answer the present observation. The session comes back in the same trial, one step on, even where that ended."""
     task = task.resolve(session.memory)
     trial = task.trial(session.drawn)
     action = as_action(task, action)

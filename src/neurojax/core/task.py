@@ -41,7 +41,9 @@ class Deviation:
         neurogym: what NeuroGym does.
         here: what this task does.
         reason: why.
-        kind: "repaired" (a rule of NeuroGym's is wrong), "paper" (only in that preset) or "interface".
+        kind: "repaired" (a rule of NeuroGym's is wrong) or "interface" (the same rule, reached in another way).
+        affects: which comparisons differ: "observation", "target", "reward", "new_trial", "performance",
+            "conditions"; what is not named is equal.
     """
 
     what: str
@@ -49,6 +51,7 @@ class Deviation:
     here: str
     reason: str
     kind: str = "repaired"
+    affects: tuple[str, ...] = ()
 
 
 class Task(struct.PyTreeNode):
@@ -122,7 +125,7 @@ class Task(struct.PyTreeNode):
         values["rewards"] = _read_rewards(given.get("rewards"), cls.REWARDS, where)
         task = cls(dt=dt, **values)
         task.validate()
-        return task.replace(capacity=_read_capacity(capacity, task._longest(), where))
+        return task.replace(capacity=_read_capacity(capacity, task.longest(), where))
 
     def validate(self) -> None:
         """Raise `InvalidArgument` where parameters do not fit each other. For subclasses to override."""
@@ -176,12 +179,9 @@ class Task(struct.PyTreeNode):
                 out[name] = value if p.kind == "structure" else _round(np.asarray(value))
         out["timing"] = {name: self.timing[name].spec() for name in self.TIMING}
         out["rewards"] = {name: _round(np.asarray(value)) for name, value in self.rewards.items()}
-        if self.capacity != self._longest():
+        if self.capacity != self.longest():
             out["capacity"] = self.capacity
         return out
-
-    def _longest(self) -> float:
-        return self.longest()
 
     # ------------------------------------------------------------------ what it is
 
@@ -204,6 +204,11 @@ class Task(struct.PyTreeNode):
     def actions(self) -> Discrete | Box:
         """The actions."""
         raise NotImplementedError(f"{self.name} does not define actions")
+
+    @property
+    def laws(self) -> dict[str, Law]:
+        """The duration law of each timed period."""
+        return self.timing
 
     @property
     def closed_loop(self) -> bool:
@@ -236,7 +241,7 @@ class Task(struct.PyTreeNode):
 
     def longest_under(self, conditions: Mapping[str, Any]) -> float:
         """The greatest length of a trial with these conditions."""
-        if any(not math.isfinite(law.upper()) for law in self.timing.values()):
+        if any(not math.isfinite(law.upper()) for law in self.laws.values()):
             return math.inf
         steps = Steps(self, {}, longest=True)
         return max((int(end) for _, end in self.periods(conditions, steps).values()), default=0)
@@ -315,7 +320,7 @@ class Steps:
     def __call__(self, period: str, elapsed: Any = 0) -> Any:
         if period in self._durations:
             return self._durations[period]
-        law = self._task.timing[period]
+        law = self._task.laws[period]
         if self._longest:
             return longest_steps(law, elapsed, self._task.dt)
         return period_steps(law, None, elapsed, self._task.dt)

@@ -37,8 +37,12 @@ class Law(struct.PyTreeNode):
         """The duration in ms below which a share `u` in [0, 1) of durations lies."""
         raise NotImplementedError
 
-    def upper(self, elapsed: float = 0.0) -> float:
-        """The longest duration in ms (concrete leaves)."""
+    def median(self):
+        """The duration in ms that half of the durations do not exceed."""
+        return self.quantile(np.float32(0.5))
+
+    def upper(self) -> float:
+        """The longest duration in ms (concrete leaves); infinite where there is none."""
         raise NotImplementedError
 
     def numbers(self) -> list[float]:
@@ -67,7 +71,7 @@ class Fixed(Law):
     def quantile(self, u):
         return self.duration
 
-    def upper(self, elapsed: float = 0.0) -> float:
+    def upper(self) -> float:
         return float(self.duration)
 
     def spec(self) -> Any:
@@ -83,7 +87,7 @@ class Uniform(Law):
     def quantile(self, u):
         return self.low + u * (self.high - self.low)
 
-    def upper(self, elapsed: float = 0.0) -> float:
+    def upper(self) -> float:
         return float(self.high)
 
     def durations(self) -> list[float]:
@@ -106,7 +110,10 @@ class Choice(Law):
     def quantile(self, u):
         return pick(self.values, u)
 
-    def upper(self, elapsed: float = 0.0) -> float:
+    def median(self):
+        return jnp.median(jnp.asarray(self.values))
+
+    def upper(self) -> float:
         return float(np.max(self.values))
 
     def check(self, where: str) -> None:
@@ -119,7 +126,7 @@ class Choice(Law):
 
 
 class TruncatedExponential(Law):
-    """Exponential with scale `mean` ms, kept where it falls in [`low`, `high`) (NeuroGym's TruncExp)."""
+    """Exponential with scale `mean` ms, kept where it falls in [`low`, `high`); `high` may be infinite."""
 
     mean: jax.Array
     low: jax.Array
@@ -129,14 +136,14 @@ class TruncatedExponential(Law):
         mass = -jnp.expm1((self.low - self.high) / self.mean)
         return jnp.minimum(self.low - self.mean * jnp.log1p(-u * mass), self.high)
 
-    def upper(self, elapsed: float = 0.0) -> float:
+    def upper(self) -> float:
         return float(self.high)
 
     def durations(self) -> list[float]:
         return [float(self.low)]
 
     def check(self, where: str) -> None:
-        super().check(where)
+        _check_durations([float(self.mean), float(self.low), min(float(self.high), 1e30)], where)
         if not self.mean > 0:
             raise InvalidArgument(f"{where}: truncated_exponential needs a mean above 0, got {_plain(self.mean)}")
         if not self.low <= self.high:
@@ -154,8 +161,8 @@ class Until(Law):
     end: jax.Array
     random: ClassVar[bool] = False
 
-    def upper(self, elapsed: float = 0.0) -> float:
-        return max(float(self.end) - elapsed, 0.0)
+    def upper(self) -> float:
+        return float(self.end)
 
     def spec(self) -> Any:
         return ["until", _plain(self.end)]
@@ -175,7 +182,7 @@ class Table(Law):
         index = jnp.sum(u >= self.edges[:-1], dtype=jnp.int32)
         return jnp.asarray(self.values)[index]
 
-    def upper(self, elapsed: float = 0.0) -> float:
+    def upper(self) -> float:
         return float(np.max(self.values))
 
     def durations(self) -> list[float]:
@@ -279,7 +286,7 @@ def _read_law(value: Any, where: str) -> Law:
         if all(_is_number(v) for v in value):
             return Choice(np.asarray(value, np.float32))
     raise InvalidArgument(
-        f"{where} must be a duration in ms, a list of durations or a law such as ('uniform', (low, high)), got {value!r}"
+        f"{where} must be a duration in ms, a list of them or a law such as ('uniform', (low, high)), got {value!r}"
     )
 
 
@@ -357,5 +364,7 @@ def _float(value: Any) -> np.ndarray:
 def _plain(value: Any) -> float | int:
     """A leaf as a number that reads well: 500, not 500.0."""
     number = float(np.float32(value))
+    if math.isinf(number):
+        return number
     short = float(f"{number:.7g}")
     return int(short) if short.is_integer() else short

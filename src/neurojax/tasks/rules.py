@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neurojax.core.trial import Consequence, Trial, consequence
+from neurojax.core.trial import Consequence, Outcome, Trial, consequence
 
 
 def ring(size: int) -> np.ndarray:
@@ -40,8 +40,6 @@ def fixate_then_choose(task, trial: Trial, action, t, correct, *, fixate: str = 
 
 def abortable(reward, decides, aborts, correct, performance=None, state=()) -> Consequence:
     """The consequence of a step that may decide the trial or abort it."""
-    from neurojax.core.trial import Outcome
-
     decided = jnp.where(correct, int(Outcome.CORRECT), int(Outcome.ERROR))
     performance = correct if performance is None else performance
     return consequence(

@@ -1,0 +1,230 @@
+"""Reaching: the hand as a state, and continuous responses."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from neurojax.core.parameters import flag, quantity, structure
+from neurojax.core.spaces import Box, Channels, Discrete
+from neurojax.core.task import Deviation, Paper, Task
+from neurojax.core.trial import Outcome, consequence
+from neurojax.errors import InvalidArgument
+from neurojax.tasks.rules import abortable, circular_distance, ring
+
+_TURN = np.float32(2 * math.pi)
+
+
+class Reaching1D(Task):
+    """Reaching on a circle: move the hand, step by step, to the direction that is shown.
+
+    One ring shows where the hand is, always; another shows the target, from the end of fixation on. Each action
+    leaves the hand, or moves it left (up in angle) or right. During the reach every step earns 1 less the distance in
+    radians, and at least `fail`; performance is the mean of that, scaled to [0, 1]. The trial ends with the reach,
+    correct where its last step earned more than 0.
+
+    Channels: `target` `[dim_ring]`, `self` `[dim_ring]`. Actions: 0 stays, 1 left, 2 right.
+    Conditions: `ground_truth` (radians). What is seen depends on the actions: rendering plays a policy.
+
+    The target moves the hand towards the direction also before that is shown; these steps have weight 0 in a loss,
+    as nobody could learn them.
+
+    Example:
+        >>> import jax
+        >>> import neurojax as nj
+        >>> batch = nj.render(nj.make("Reaching1D-v0"), jax.random.key(0), 4, policy="random")
+        >>> batch.inputs.shape
+        (4, 10, 32)
+    """
+
+    TIMING = {"fixation": 500, "reach": 500}
+    REWARDS = {"correct": 1.0, "fail": -0.1}
+    PAPER = Paper(
+        "Georgopoulos, Schwartz & Kettner (1986). Neuronal population coding of movement direction. Science 233:1416",
+        "10.1126/science.3749885",
+    )
+    TAGS = ("motor", "steps action space")
+    PRESETS = {"paper": {"step": 0.0, "speed": 2 * math.pi}}
+    CLOSED_LOOP = True
+    DEVIATIONS = (
+        Deviation(
+            what="target",
+            neurogym="the angle to reach",
+            here="the action that brings the hand nearer",
+            reason="an angle is not an action",
+            affects=("target",),
+        ),
+        Deviation(
+            what="speed",
+            neurogym="the hand moves .05 rad a time step, whatever dt: .25 rad in the reach",
+            here="it moves `speed` = 2 pi rad/s, half a circle in the reach; `speed=0, step=.05` gives NeuroGym's",
+            reason="NeuroGym's hand cannot reach: the ideal observer gains .05 over one who ignores the target",
+            affects=("observation", "reward", "performance"),
+        ),
+        Deviation(
+            what="outcome",
+            neurogym="none; performance alone",
+            here="correct where the last step earns more than 0",
+            reason="every trial ends with an outcome",
+            kind="interface",
+        ),
+    )
+
+    speed: Any = quantity(2 * math.pi, units="rad/s", low=0, source="repaired", doc="speed of the hand")
+    step: Any = quantity(0.0, units="rad", low=0, source="repaired", doc="what the hand moves besides, each time step")
+    dim_ring: int = structure(16, low=2, doc="number of directions on each ring")
+
+    def validate(self) -> None:
+        _check_order(self.rewards, "fail", "correct")
+
+    @property
+    def channels(self) -> Channels:
+        return Channels.named(target=self.dim_ring, self=self.dim_ring)
+
+    @property
+    def actions(self) -> Discrete:
+        return Discrete.named(fixation=1, left=1, right=1)
+
+    @property
+    def stride(self):
+        """How far the hand moves in a time step, in radians."""
+        return self.step + self.speed * np.float32(self.dt / 1000)
+
+    def conditions(self, draw, memory):
+        return {"ground_truth": draw.uniform("ground_truth", 0.0, _TURN)}
+
+    def init_state(self, trial):
+        return {"hand": np.float32(math.pi), "performance": np.float32(0)}
+
+    def observe(self, trial, state, t):
+        directions = ring(self.dim_ring)
+        shown = jnp.cos(directions - trial["ground_truth"])
+        return {
+            "target": jnp.where(trial.during("reach", t), shown, 0.0),
+            "self": jnp.cos(directions - state["hand"]),
+        }
+
+    def target(self, trial, state, t):
+        left, right = (self._moved(state["hand"], a) for a in (1, 2))
+        here, to_left, to_right = (circular_distance(x, trial["ground_truth"]) for x in (state["hand"], left, right))
+        nearer = jnp.where(to_left <= to_right, 1, 2)
+        return jnp.where(jnp.minimum(to_left, to_right) < here, nearer, 0)
+
+    def weight(self, trial, state, t):
+        return trial.during("reach", t)
+
+    def _moved(self, hand, action):
+        move = self.stride * (jnp.asarray(action == 1).astype(jnp.float32) - jnp.asarray(action == 2))
+        return jnp.mod(hand + move, _TURN)
+
+    def respond(self, trial, state, action, t, draw):
+        correct, fail = self.rewards["correct"], self.rewards["fail"]
+        hand = self._moved(state["hand"], action)
+        earned = jnp.maximum(correct - circular_distance(hand, trial["ground_truth"]), fail)
+        reaches = trial.during("reach", t)
+        share = (earned - fail) / (correct - fail) / (trial.end["reach"] - trial.start["reach"]).astype(jnp.float32)
+        performance = state["performance"] + jnp.where(reaches, share, 0.0)
+        return consequence(
+            reward=jnp.where(reaches, earned, 0.0),
+            end=trial.last(t),
+            outcome=jnp.where(earned > 0, int(Outcome.CORRECT), int(Outcome.ERROR)),
+            performance=performance,
+            state={"hand": hand, "performance": performance},
+        )
+
+
+class ReachingDelayResponse(Task):
+    """Delayed reaching with a continuous response: remember a position, then go to it.
+
+    The position is shown during the stimulus; the go channel comes on at the decision. An action has two components:
+    the first above 0 means go, and the second is where. The first response in the decision period ends the trial;
+    reward and performance fall with the distance from the position. Not responding costs `miss`.
+
+    Channels: `go`, `stimulus`. Actions: continuous `[2]`, (go, position), from (-1, -1) to (1, 2).
+    Conditions: `ground_truth` (the position). A response is called correct within .1 of it.
+
+    Example:
+        >>> import jax
+        >>> import neurojax as nj
+        >>> nj.render(nj.make("ReachingDelayResponse-v0"), jax.random.key(0), 4).targets.shape
+        (4, 30, 2)
+    """
+
+    TIMING = {"stimulus": 500, "delay": (0, 1000, 2000), "decision": 500}
+    REWARDS = {"abort": -0.1, "correct": 1.0, "fail": 0.0, "miss": -0.5}
+    TAGS = (
+        "perceptual",
+        "delayed response",
+        "continuous action space",
+        "multidimensional action space",
+        "supervised",
+    )
+    PRESETS = {}
+    DEVIATIONS = (
+        Deviation(
+            what="rewards['fail']",
+            neurogym="has no effect",
+            here="what an infinitely distant response would earn: the reward falls from `correct` towards it",
+            reason="every parameter has an effect; at its default, 0, nothing changes",
+            kind="interface",
+        ),
+        Deviation(
+            what="outcome",
+            neurogym="none; performance alone",
+            here="correct where the response is within .1 of the position",
+            reason="every trial ends with an outcome",
+            kind="interface",
+        ),
+    )
+    TOLERANCE = 0.1  # of the position, for the outcome alone
+
+    lowbound: Any = quantity(0.0, low=-1, high=2, doc="least position")
+    highbound: Any = quantity(1.0, low=-1, high=2, doc="greatest position")
+    abort: Any = flag(False, source="neurojax", doc="whether going during the stimulus ends the trial")
+    strict_fixation: Any = flag(False, source="paper", doc="whether going before the decision ends the trial")
+
+    def validate(self) -> None:
+        if not self.lowbound <= self.highbound:
+            raise InvalidArgument(f"lowbound must not exceed highbound, got {self.lowbound:g} and {self.highbound:g}")
+        _check_order(self.rewards, "fail", "correct")
+
+    @property
+    def channels(self) -> Channels:
+        return Channels((("go", 1), ("stimulus", 1)), low=(0.0, -2.0), high=(1.0, 2.0))
+
+    @property
+    def actions(self) -> Box:
+        return Box(names=("go", "position"), low=(-1.0, -1.0), high=(1.0, 2.0))
+
+    def conditions(self, draw, memory):
+        return {"ground_truth": draw.uniform("ground_truth", self.lowbound, self.highbound)}
+
+    def observe(self, trial, state, t):
+        stimulus = jnp.where(trial.during("stimulus", t), trial["ground_truth"], -0.5)
+        return {"go": trial.during("decision", t), "stimulus": stimulus}
+
+    def target(self, trial, state, t):
+        go = jnp.stack([jnp.float32(1), trial["ground_truth"]])
+        return jnp.where(trial.during("decision", t), go, jnp.asarray([-1, -0.5], jnp.float32))
+
+    def respond(self, trial, state, action, t, draw):
+        rewards = self.rewards
+        decides = trial.during("decision", t) & (action[0] > 0)
+        strict = self.strict_fixation & (t < trial.start["decision"])
+        breaks = (trial.during("stimulus", t) | strict) & (action[0] >= 0)
+        error = jnp.abs(action[1] - trial["ground_truth"])
+        performance = 1 / (1 + error) ** 2
+        earned = rewards["fail"] + (rewards["correct"] - rewards["fail"]) * performance
+        reward = jnp.where(decides, earned, 0.0) + jnp.where(breaks, rewards["abort"], 0.0)
+        aborts = breaks & (self.abort | strict)
+        return abortable(reward, decides, aborts, error <= self.TOLERANCE, performance)
+
+
+def _check_order(rewards, low: str, high: str) -> None:
+    if not rewards[low] < rewards[high]:
+        raise InvalidArgument(
+            f"rewards[{low!r}] must be below rewards[{high!r}], got {rewards[low]:g} and {rewards[high]:g}"
+        )

@@ -1,0 +1,223 @@
+"""The settings of a training run: one TOML file that can be run again."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from neurojax.core.registry import make
+from neurojax.core.task import Task
+from neurojax.errors import DamagedFile, InvalidArgument, NeurojaxError, unknown
+from neurojax.files import read_text, write_atomic
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    """Settings that refuse what they do not know, in one line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+    def __init__(self, **settings: Any):
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise _in_one_line(error, type(self)) from None
+
+
+class TaskConfig(_Section):
+    """Which task.
+
+    Attributes:
+        id: as for `nj.make`.
+        dt: time step in ms, or "default" for the task's own. Networks need a step well below their time constants.
+        keywords: the task's other keywords, as for `nj.make`.
+    """
+
+    id: str = "PerceptualDecisionMaking-v0"
+    dt: Positive | Literal["default"] = 20.0
+    keywords: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_dt(self) -> Self:
+        if "dt" in self.keywords:
+            raise InvalidArgument(f"dt={self.keywords['dt']!r} stands in task.keywords; state it as task.dt")
+        return self
+
+
+class NetworkConfig(_Section):
+    """Which network.
+
+    Attributes:
+        kind: "leaky" (continuous time), "gru" or "lstm".
+        hidden: H, the number of units.
+        tau: time constant of the leaky network in ms.
+        nonlinearity: of the leaky network: "relu", "tanh", "softplus", "sigmoid" or "linear".
+        recurrent_noise: of the leaky network, standard deviation of the noise within units (see `LeakyRNN`).
+        memory: time constant in ms up to which gates (GRU, LSTM) are initialised to remember; 0 for no such bias.
+    """
+
+    kind: Literal["leaky", "gru", "lstm"] = "gru"
+    hidden: Count = 64
+    tau: Positive = 100.0
+    nonlinearity: Literal["relu", "tanh", "softplus", "sigmoid", "linear"] = "relu"
+    recurrent_noise: NotNegative = 0.0
+    memory: NotNegative = 2000.0
+
+
+class TrainingConfig(_Section):
+    """How to train.
+
+    Attributes:
+        updates: how many updates.
+        batch_size: B, trials (or sessions) in each.
+        learning_rate: Adam's, at its highest.
+        schedule: "constant", "cosine" (to 0 at the last update) or "warmup_cosine" (5% of the updates to rise).
+        clip: greatest norm of the gradient; 0 for no limit.
+        answer_weight: weight in the loss of the steps at which an answer is due (the target is not action 0),
+            relative to the task's own weights; discrete actions only.
+        data: "trials" (independent, padded) or "stream" (sessions back to back, the hidden state carried on).
+        n_steps: T of a piece of the stream.
+        seed: of weights, trials and noise.
+        checkpoint_every, log_every: in updates.
+        devices: over how many devices to share the batch.
+    """
+
+    updates: Count = 1000
+    batch_size: Count = 64
+    learning_rate: Positive = 1e-3
+    schedule: Literal["constant", "cosine", "warmup_cosine"] = "cosine"
+    clip: NotNegative = 1.0
+    answer_weight: Positive = 1.0
+    data: Literal["trials", "stream"] = "trials"
+    n_steps: Count = 100
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    checkpoint_every: Count = 500
+    log_every: Count = 50
+    devices: Count = 1
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.batch_size % self.devices:
+            raise InvalidArgument(f"batch_size={self.batch_size} does not divide over devices={self.devices}")
+        return self
+
+
+class EvaluationConfig(_Section):
+    """How to evaluate.
+
+    Attributes:
+        trials: trials for each combination of conditions, and for the task's own draws.
+        conditions: values by condition, crossed with each other; conditions that are not named are drawn. Empty: for
+            tasks with a `coherence`, 0, .8, 1.6, 3.2, 6.4 and 12.8 percent by `ground_truth`; for others none.
+        seed: of the trials.
+    """
+
+    trials: Count = 2000
+    conditions: dict[str, list[float]] = Field(default_factory=dict)
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+
+
+class RunConfig(_Section):
+    """All settings of a run.
+
+    Raises:
+        UnknownName: for settings that do not exist; the nearest is suggested.
+        InvalidArgument: for values that are not allowed.
+
+    Example:
+        >>> from neurojax.training.config import RunConfig
+        >>> config = RunConfig(task={"id": "ReadySetGo-v0"}, training={"updates": 10})
+        >>> config.network.kind, config.make_task().dt
+        ('gru', 20.0)
+        >>> config.replace({"network.kind": "leaky"}).network.kind
+        'leaky'
+    """
+
+    task: TaskConfig = Field(default_factory=TaskConfig)
+    network: NetworkConfig = Field(default_factory=NetworkConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+
+    def replace(self, changes: Mapping[str, Any]) -> RunConfig:
+        """The settings with some changed, by dotted name such as "training.updates"; checked as ever."""
+        settings = self.model_dump()
+        for name, value in changes.items():
+            *path, last = name.split(".")
+            section = settings
+            for part in path:
+                if part not in section or not isinstance(section[part], dict):
+                    raise unknown("setting", name, setting_names())
+                section = section[part]
+            section[last] = value
+        return RunConfig(**settings)
+
+    def make_task(self) -> Task:
+        """The task that these settings describe; errors as `nj.make`."""
+        dt = {} if self.task.dt == "default" else {"dt": self.task.dt}
+        return make(self.task.id, **dt, **self.task.keywords)
+
+
+def setting_names() -> list[str]:
+    """The dotted names of all settings, such as "training.updates"."""
+    sections = RunConfig.model_fields.items()
+    return [f"{name}.{key}" for name, field in sections for key in field.annotation.model_fields]  # type: ignore
+
+
+def load_config(path: str | Path) -> RunConfig:
+    """The settings in a TOML file, or in the run folder `path`.
+
+    Raises:
+        InvalidArgument: if the file is missing or a value is not allowed.
+        UnknownName: for settings that do not exist; the nearest is suggested.
+        DamagedFile: if the file is not TOML.
+    """
+    path = Path(path)
+    path = path / "config.toml" if path.is_dir() else path
+    text = read_text(path, "configuration")
+    try:
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DamagedFile(f"the configuration {path} is damaged: {error}") from None
+    try:
+        return RunConfig(**settings)
+    except NeurojaxError as error:
+        raise type(error)(f"{error} (in {path})") from None
+
+
+def save_config(config: RunConfig, path: str | Path) -> Path:
+    """Write the settings, all of them, as TOML; `load_config` gives them back.
+
+    Raises:
+        InvalidArgument: if the file cannot be written, or a task's keyword is not a number, text, list or table.
+    """
+    try:
+        text = tomli_w.dumps(config.model_dump())
+    except TypeError as error:
+        raise InvalidArgument(f"task.keywords must be numbers, texts, lists or tables: {error}") from None
+    return write_atomic(path, text)
+
+
+def _in_one_line(error: ValidationError, section: type[BaseModel]) -> NeurojaxError:
+    problem = error.errors()[0]
+    path = [str(part) for part in problem["loc"]]
+    model: Any = section
+    for part in path[:-1]:  # down to the section in which the setting stands
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field is not None else None
+    inner = problem.get("ctx", {}).get("error")
+    if isinstance(inner, NeurojaxError):
+        return inner
+    where = section.__name__.removesuffix("Config").lower()
+    if problem["type"] == "extra_forbidden":
+        return unknown("setting", path[-1], getattr(model, "model_fields", {}), where)
+    name = ".".join(p for p in path if not p.startswith(("constrained", "literal", "float")))
+    name = name if section is RunConfig else f"{where}.{name}"
+    return InvalidArgument(f"{name}: {problem['msg'].lower()}, got {problem['input']!r}")
