@@ -290,6 +290,13 @@ class Task(struct.PyTreeNode):
 
     # ------------------------------------------------------------------ derived
 
+    def references(self) -> Mapping[str, float]:
+        """Mean performance that can be derived: any of "clairvoyant", "ideal", "blind" and "random".
+
+        "clairvoyant" and "random" are simulated where they are not stated (see `nj.reference_numbers`).
+        """
+        return {}
+
     def trial(self, drawn: Drawn) -> Trial:
         """The trial that was drawn, with its clock."""
         periods = self.periods(drawn.conditions, Steps(self, drawn.durations))

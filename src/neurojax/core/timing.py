@@ -227,6 +227,14 @@ def as_table(law: Law, dt: float, size: int) -> Table:
     return Table(values=(steps * dt).astype(np.float32), edges=edges.astype(np.float32))
 
 
+def step_probabilities(law: Law, dt: float) -> dict[int, float]:
+    """The distribution of a law's length in whole steps: probability by number of steps (finite upper end)."""
+    if isinstance(law, Until):
+        raise InvalidArgument("the length of an 'until' period depends on those before it")
+    edges = np.ravel(as_table(law, dt, int(whole_steps(law.upper(), dt)) + 1).edges).astype(np.float64)
+    return {steps: p for steps, p in enumerate(np.diff(edges, prepend=0.0)) if p > 0}
+
+
 def _cumulative(law: Law, ms: np.ndarray) -> np.ndarray:
     """P(duration < ms) of a law, float64."""
     if isinstance(law, Fixed):

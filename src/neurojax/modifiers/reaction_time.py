@@ -66,6 +66,10 @@ class ReactionTime(Modifier):
         came = self.inner.respond(trial, state, action, t, draw)
         return came.replace(reward=came.reward + self.urgency)
 
+    def references(self):
+        inner = self.inner.references()  # who waits until the stimulus ends has seen as much as ever
+        return {name: inner[name] for name in ("ideal", "blind") if name in inner}
+
 
 def reaction_time(task: Task, *, urgency: float = 0.0, end_on_stimulus: bool = True) -> ReactionTime:
     """The reaction-time version of a task: the decision period begins one step after the stimulus.

@@ -11,7 +11,8 @@ import numpy as np
 from neurojax.core.parameters import flag, quantity, structure
 from neurojax.core.spaces import Channels, Discrete
 from neurojax.core.task import Paper, Task
-from neurojax.tasks.rules import fixate_then_choose, ring
+from neurojax.core.timing import step_probabilities
+from neurojax.tasks.rules import fixate_then_choose, random_choice, ring
 
 
 class DelayMatchSample(Task):
@@ -87,3 +88,40 @@ class DelayMatchSample(Task):
 
     def respond(self, trial, state, action, t, draw):
         return fixate_then_choose(self, trial, action, t, action == trial["ground_truth"])
+
+    def references(self):
+        ideal = 0.0
+        for sample, p in step_probabilities(self.timing["sample"], self.dt).items():
+            for test, q in step_probabilities(self.timing["test"], self.dt).items():
+                ideal += p * q * self.ideal_accuracy(sample * self.dt, test * self.dt)
+        return {"ideal": ideal, "blind": 0.5, "random": random_choice(self, 0.5)}
+
+    def ideal_accuracy(self, sample: float, test: float, trials: int = 20000) -> float:
+        """Accuracy of the ideal observer after `sample` and `test` ms.
+
+        With two directions each stimulus is told from the other with Phi(sqrt(T/2) / sigma), and the answer is right
+        where both or neither are; with more, the posterior is simulated, with a fixed seed.
+        """
+        from scipy.special import logsumexp, ndtr
+
+        sigma = float(self.sigma)
+        if sigma == 0:
+            return 1.0
+        if self.dim_ring == 2:
+            p, q = (float(ndtr(math.sqrt(ms / 2) / sigma)) for ms in (sample, test))
+            return p * q + (1 - p) * (1 - q)
+        rng = np.random.default_rng(0)
+        theta = ring(self.dim_ring).astype(np.float64)
+        shown = 0.5 + 0.5 * np.cos(theta[None] - theta[:, None])  # [direction, channel]
+        opposite = 0.5 + 0.5 * np.cos(theta[None] - theta[:, None] - math.pi)
+        match = rng.random(trials) < 0.5
+        which = rng.integers(self.dim_ring, size=trials)
+
+        def likelihood(means, ms):  # log likelihood of each of some templates, given what was seen
+            seen = means + rng.standard_normal(means.shape) * sigma / math.sqrt(ms)
+            return lambda templates: -((seen[:, None] - templates[None]) ** 2).sum(-1) * ms / (2 * sigma**2)
+
+        first = likelihood(shown[which], sample)(shown)
+        second = likelihood(np.where(match[:, None], shown[which], opposite[which]), test)
+        says_match = logsumexp(first + second(shown), axis=1) > logsumexp(first + second(opposite), axis=1)
+        return float(np.mean(says_match == match))

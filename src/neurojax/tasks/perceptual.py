@@ -6,11 +6,13 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from neurojax.core.parameters import flag, quantity, structure
 from neurojax.core.spaces import Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
-from neurojax.tasks.rules import fixate_then_choose, ring
+from neurojax.core.timing import step_probabilities
+from neurojax.tasks.rules import fixate_then_choose, random_choice, ring
 
 
 class PerceptualDecisionMaking(Task):
@@ -94,3 +96,33 @@ class PerceptualDecisionMaking(Task):
 
     def respond(self, trial, state, action, t, draw):
         return fixate_then_choose(self, trial, action, t, action == 1 + trial["ground_truth"])
+
+    def references(self):
+        ideal = 0.0
+        for steps, p in step_probabilities(self.timing["stimulus"], self.dt).items():
+            ideal += p * np.mean([self.ideal_accuracy(c, steps * self.dt) for c in np.ravel(self.coherences)])
+        return {"ideal": float(ideal), "blind": 1 / self.dim_ring, "random": random_choice(self, 1 / self.dim_ring)}
+
+    def ideal_accuracy(self, coherence: float, stimulus: float) -> float:
+        """Accuracy of the ideal observer at a coherence (percent) after `stimulus` ms.
+
+        With two directions it is Phi((c/100) sqrt(T/2) / sigma). With more, evidence is a vector in the plane with
+        unit noise and length d = (c/200) sqrt(n T / 2) / sigma, and correct within pi/n of its direction.
+        """
+        from scipy.special import ndtr
+
+        n, sigma = self.dim_ring, float(self.sigma)
+        if coherence == 0 or stimulus == 0:
+            return 1 / n
+        if sigma == 0:
+            return 1.0
+        if n == 2:
+            return float(ndtr(coherence / 100 * math.sqrt(stimulus / 2) / sigma))
+        d = coherence / 200 * math.sqrt(n * stimulus / 2) / sigma
+        angles = np.linspace(-math.pi / n, math.pi / n, 2001)
+        x = d * np.cos(angles)
+        # exp(-d^2/2) exp(x^2/2) in one exponent: each alone overflows at high d
+        density = (np.exp(-(d**2) / 2) + math.sqrt(2 * math.pi) * x * np.exp((x**2 - d**2) / 2) * ndtr(x)) / (
+            2 * math.pi
+        )
+        return float(np.trapezoid(density, angles))

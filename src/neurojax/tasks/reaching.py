@@ -11,6 +11,7 @@ import numpy as np
 from neurojax.core.parameters import flag, quantity, structure
 from neurojax.core.spaces import Box, Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
+from neurojax.core.timing import step_probabilities
 from neurojax.core.trial import Outcome, consequence
 from neurojax.errors import InvalidArgument
 from neurojax.tasks.rules import abortable, circular_distance, ring
@@ -135,6 +136,26 @@ class Reaching1D(Task):
             state={"hand": hand, "performance": performance},
         )
 
+    def references(self):
+        span = float(self.rewards["correct"] - self.rewards["fail"])
+        near = min(span, math.pi)  # a hand anywhere, a target anywhere: the distance is uniform on [0, pi]
+        anywhere = (span * near - near**2 / 2) / math.pi / span
+        holds = step_probabilities(self.timing["fixation"], self.dt)
+        reaches = step_probabilities(self.timing["reach"], self.dt)
+        waits = sum(q * self._mean_reach(0, n, span) for n, q in reaches.items())
+        knows = sum(p * q * self._mean_reach(m, n, span) for m, p in holds.items() for n, q in reaches.items())
+        return {"clairvoyant": knows, "ideal": waits, "blind": anywhere, "random": anywhere}
+
+    def _mean_reach(self, before: int, steps: int, span: float, targets: int = 20001) -> float:
+        """Mean performance over targets of a hand that sets out `before` steps before the reach of `steps`."""
+        stride = float(self.step) + float(self.speed) * self.dt / 1000
+        distance = np.linspace(0, math.pi, targets)  # by symmetry, from the start straight towards the target
+        total = np.zeros_like(distance)
+        for t in range(before + steps):
+            distance = np.minimum(distance, np.abs(distance - stride))
+            total += np.maximum(span - distance, 0) / span * (t >= before)
+        return float(np.mean(total) / steps)
+
 
 class ReachingDelayResponse(Task):
     """Delayed reaching with a continuous response: remember a position, then go to it.
@@ -221,6 +242,18 @@ class ReachingDelayResponse(Task):
         reward = jnp.where(decides, earned, 0.0) + jnp.where(breaks, rewards["abort"], 0.0)
         aborts = breaks & (self.abort | strict)
         return abortable(reward, decides, aborts, error <= self.TOLERANCE, performance)
+
+    def references(self):
+        low, high = float(self.lowbound), float(self.highbound)
+        half = (high - low) / 2
+        position = np.linspace(self.actions.low[1], self.actions.high[1], 1501)
+        truth = np.linspace(low, high, 1001)
+        anywhere = np.mean(1 / (1 + np.abs(position[:, None] - truth[None])) ** 2)
+        responds = sum(p * (1 - 0.5**n) for n, p in step_probabilities(self.timing["decision"], self.dt).items())
+        numbers = {"clairvoyant": 1.0, "ideal": 1.0, "blind": 1 / (1 + half)}
+        if not (self.abort or self.strict_fixation):
+            numbers["random"] = float(responds * anywhere)
+        return numbers
 
 
 def _check_order(rewards, low: str, high: str) -> None:

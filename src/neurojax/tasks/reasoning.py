@@ -10,7 +10,7 @@ import numpy as np
 from neurojax.core.parameters import flag, quantity
 from neurojax.core.spaces import Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
-from neurojax.core.timing import whole_steps
+from neurojax.core.timing import step_probabilities, whole_steps
 from neurojax.errors import InvalidArgument
 from neurojax.tasks.rules import abortable
 
@@ -171,3 +171,47 @@ class HierarchicalReasoning(Task):
             correct,
             state={"reported_rule": reported},
         )
+
+    def references(self):
+        delays = step_probabilities(self.timing["delay"], self.dt)
+        middle = int(whole_steps(float(np.asarray(self.timing["delay"].median())), self.dt))
+        numbers = {
+            "clairvoyant": 1.0,
+            "ideal": self._follow_rule(1 - delays.get(middle, 0.0) / 2),
+            "blind": self._follow_rule(0.5),
+        }
+        if not self.abort:
+            responds = sum(p * (1 - 0.2**n) for n, p in step_probabilities(self.timing["decision"], self.dt).items())
+            numbers["random"] = 0.2 * responds / 4
+        return numbers
+
+    def _follow_rule(self, hit: float, trials: int = 4000) -> float:
+        """Mean performance, over a long session, of an observer who infers the rule from its own rewards.
+
+        Its choice is right with `hit` where its rule is. It keeps the probability of each rule and of each number of
+        trials since the switch, follows the likelier rule, and learns from success (the rule was right) and failure
+        (it was wrong, or the choice was). Simulated with a fixed seed: 200 sessions of `trials` trials.
+        """
+        low, high = int(self.block_min), int(self.block_max)
+        done = np.arange(1, high + 1)  # trials of the block that are over
+        switches = np.where(done >= low, 1 / np.maximum(high - done + 1, 1), 0.0)
+        rng, sessions = np.random.default_rng(0), 200
+        belief = np.zeros((sessions, 2, high))
+        belief[:, :, 0] = 0.5
+        rule = rng.integers(2, size=sessions)
+        age = np.zeros(sessions, int)
+        rewarded = 0
+        for _ in range(trials):
+            guess = (belief[:, 1].sum(-1) > belief[:, 0].sum(-1)).astype(int)
+            success = (guess == rule) & (rng.random(sessions) < hit)
+            rewarded += success.sum()
+            likelihood = np.where(np.arange(2)[None] == guess[:, None], hit, 0.0)
+            belief *= np.where(success[:, None], likelihood, 1 - likelihood)[:, :, None]
+            belief /= belief.sum((1, 2), keepdims=True)
+            stay, leave = belief * (1 - switches), (belief * switches).sum(-1)
+            belief = np.zeros_like(belief)
+            belief[:, :, 1:] = stay[:, :, :-1]
+            belief[:, :, 0] += leave[:, ::-1]
+            turn = rng.random(sessions) < switches[age]
+            rule, age = np.where(turn, 1 - rule, rule), np.where(turn, 0, age + 1)
+        return float(rewarded / (trials * sessions))

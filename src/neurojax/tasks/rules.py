@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from neurojax.core.timing import step_probabilities
 from neurojax.core.trial import Consequence, Outcome, Trial, consequence
 
 
@@ -49,3 +50,16 @@ def abortable(reward, decides, aborts, correct, performance=None, state=()) -> C
         performance=jnp.where(decides, jnp.asarray(performance).astype(jnp.float32), 0.0),
         state=state,
     )
+
+
+def random_choice(task, hit: float) -> float:
+    """Accuracy of uniformly random actions under `fixate_then_choose`, where a random choice is right with `hit`."""
+    hold = 1 / task.actions.size
+    laws, dt = task.timing, task.dt
+    responds = sum(p * (1 - hold**n) for n, p in step_probabilities(laws["decision"], dt).items())
+    if task.strict_fixation:
+        held = [name for name in task.TIMING if name != "decision"]
+    else:
+        held = ["fixation"] if task.abort else []
+    survives = math.prod(sum(p * hold**n for n, p in step_probabilities(laws[name], dt).items()) for name in held)
+    return survives * responds * hit

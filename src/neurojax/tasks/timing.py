@@ -11,7 +11,7 @@ import numpy as np
 from neurojax.core.parameters import flag, quantity, structure
 from neurojax.core.spaces import Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
-from neurojax.core.timing import longest_steps, whole_steps
+from neurojax.core.timing import longest_steps, step_probabilities, whole_steps
 from neurojax.tasks.rules import abortable
 
 
@@ -121,3 +121,30 @@ class ReadySetGo(Task):
         earned = jnp.where(correct, share * self.rewards["correct"], self.rewards["fail"])
         reward = jnp.where(decides, earned, 0.0) + jnp.where(breaks, self.rewards["abort"], 0.0)
         return abortable(reward, decides, breaks & (self.abort | strict), correct)
+
+    def references(self):
+        dt, gain, margin = self.dt, float(self.gain), float(self.prod_margin)
+        measures = step_probabilities(self.timing["measure"], dt)
+        sets = step_probabilities(self.timing["set"], dt)
+        latest = self.capacity
+
+        def right(measure: int, set_: int) -> np.ndarray:
+            """Whether a response each number of steps after the set flash began is right."""
+            produce, produced = measure * dt * gain, np.arange(latest) * dt
+            window = (np.arange(latest) >= set_) & (produced < set_ * dt + 2 * produce)
+            return window & (np.abs(produced - produce) <= margin * produce + 25)
+
+        table = [(p * q, set_, right(m, set_)) for m, p in measures.items() for set_, q in sets.items()]
+        counted = 0.0
+        for measure, p in measures.items():
+            for set_, q in sets.items():
+                counted += p * q * bool(right(measure, set_)[max(set_, int(np.round(measure * gain)))])
+        first_go = lambda set_: np.where(np.arange(latest) >= set_, 0.5 ** (np.arange(latest) - set_ + 1.0), 0.0)
+        numbers = {
+            "clairvoyant": counted,
+            "ideal": counted,  # nothing is noisy: an observer who counts steps knows the interval
+            "blind": float(np.max(sum(p * hits for p, _, hits in table))),
+        }
+        if not (self.abort or self.strict_fixation):
+            numbers["random"] = float(sum(p * np.sum(hits * first_go(set_)) for p, set_, hits in table))
+        return numbers
