@@ -1,0 +1,1 @@
+"""The command `neurojax`. Nothing heavy is imported before a command is known."""

@@ -211,6 +211,11 @@ class Task(struct.PyTreeNode):
         return self.timing
 
     @property
+    def unused_periods(self) -> tuple[str, ...]:
+        """Timed periods whose length has no effect (a modifier may leave some out)."""
+        return ()
+
+    @property
     def closed_loop(self) -> bool:
         """Whether what is shown, or the best action, depends on the subject's own actions."""
         return self.CLOSED_LOOP

@@ -91,6 +91,10 @@ class Modifier(Task):
         return self.inner.laws
 
     @property
+    def unused_periods(self):
+        return self.inner.unused_periods
+
+    @property
     def closed_loop(self):
         return self.inner.closed_loop
 

@@ -55,9 +55,17 @@ class ReactionTime(Modifier):
         on, off = periods["stimulus"]
         if not self.end_on_stimulus:
             return {**periods, "decision": (on + 1, periods["decision"][1])}
-        # What the trial held after the stimulus is left out: it would begin and end where the trial does.
-        after = list(periods)[list(periods).index("stimulus") + 1 :]
-        return {**periods, **dict.fromkeys(after, (off, off)), "decision": (on + 1, off)}
+        return {**periods, **dict.fromkeys(self._after(), (off, off)), "decision": (on + 1, off)}
+
+    def _after(self) -> list[str]:
+        """The periods that the trial held after the stimulus, which are left out."""
+        names = list(self.inner.period_names)
+        return names[names.index("stimulus") + 1 :]
+
+    @property
+    def unused_periods(self):
+        dropped = tuple(self._after()) if self.end_on_stimulus else ()
+        return (*self.inner.unused_periods, *dropped)
 
     def longest(self):
         return self.longest_under({})

@@ -118,8 +118,8 @@ class Reaching1D(Task):
         return trial.during("reach", t)
 
     def _moved(self, hand, action):
-        move = self.stride * (jnp.asarray(action == 1).astype(jnp.float32) - jnp.asarray(action == 2))
-        return jnp.mod(hand + move, _TURN)
+        direction = jnp.where(action == 1, np.float32(1), jnp.where(action == 2, np.float32(-1), np.float32(0)))
+        return jnp.mod(hand + self.stride * direction, _TURN)
 
     def respond(self, trial, state, action, t, draw):
         correct, fail = self.rewards["correct"], self.rewards["fail"]

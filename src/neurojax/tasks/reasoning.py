@@ -116,7 +116,7 @@ class HierarchicalReasoning(Task):
     def conditions(self, draw, memory):
         interval = draw.duration("interval", "delay")
         rule = draw.remembered("rule", memory["rule"], 2)
-        middle = whole_steps(jnp.asarray(self.timing["delay"].median()), self.dt) * np.float32(self.dt)
+        middle = whole_steps(jnp.asarray(self.timing["delay"].median()), self.dt).astype(jnp.float32) * self.dt
         tie = draw.flip("tie") & (jnp.abs(interval - middle) < 0.5)
         long_interval = (interval > middle + 0.5) | tie
         return {

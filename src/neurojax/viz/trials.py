@@ -71,7 +71,8 @@ def _edges(length: int, dt: float) -> np.ndarray:
 
 
 def _shade(axes: Axes, task: Task, periods: np.ndarray, tints: dict[str, str]) -> None:
-    for name, (start, end) in zip(task.period_names, periods, strict=True):
+    spans = zip(task.period_names, np.asarray(periods).tolist(), strict=True)
+    for name, (start, end) in sorted(spans, key=lambda span: span[1][0] - span[1][1]):  # short ones over long ones
         if end > start:
             axes.axvspan(start * task.dt, end * task.dt, color=tints[name], linewidth=0, zorder=0)
 
@@ -132,11 +133,13 @@ def _draw_actions(axes: Axes, task: Task, targets: np.ndarray, output: np.ndarra
         ticks = range(0, len(names), max(1, len(names) // 5)) if many else range(len(names))
         axes.set_yticks(list(ticks), [names[i] for i in ticks] if first else [""] * len(list(ticks)), fontsize=9)
         return
-    middle = time[:-1] + task.dt / 2
+    def draw(values: np.ndarray, **style: Any) -> None:
+        axes.step(time, np.append(values, values[-1:]), where="post", **style)
+
     for i, name in enumerate(names):
-        axes.plot(middle, targets[:, i], color=COLOURS[i % 6], linewidth=1.6, linestyle="--", label=f"target {name}")
+        draw(targets[:, i], color=COLOURS[i % 6], linewidth=1.6, linestyle="--", label=f"target {name}")
         if output is not None:
-            axes.plot(middle, output[:, i], color=COLOURS[i % 6], linewidth=1.3, label=f"output {name}")
+            draw(output[:, i], color=COLOURS[i % 6], linewidth=1.3, label=f"output {name}")
 
 
 def _action_label(task: Task) -> str:
@@ -168,4 +171,4 @@ def _legend(figure: Figure, tints: dict[str, str], actions: Axes) -> None:
     handles += actions.get_legend_handles_labels()[0]
     if any(hasattr(c, "get_cmap") and c.get_cmap().name == "Blues" for c in actions.collections):
         handles.append(Patch(facecolor="#3787C0", label="network: P(action)"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7), fontsize=9, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8), fontsize=9, frameon=False)

@@ -1,0 +1,176 @@
+"""`neurojax info`: everything that is known of a task."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import math
+from typing import Any
+
+from neurojax.cli import environment
+from neurojax.cli.console import number, output, print_json
+from neurojax.cli.parser import Parser, add_set, read_assignments
+
+LAWS = {"uniform": "uniform on", "choice": "one of", "truncated_exponential": "truncated exponential (mean, low, high)"}
+
+
+def parser() -> Parser:
+    """The options."""
+    out = Parser(prog="neurojax info", description="Tell everything about a task.")
+    out.add_argument("id", metavar="ID", help="the task, e.g. PerceptualDecisionMaking-v0")
+    add_set(out)
+    out.add_argument("--json", action="store_true", help="print JSON")
+    return out
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what is known."""
+    from neurojax.core.registry import make
+
+    environment.prepare()
+    task = make(options.id, **read_assignments(options.set))
+    known = describe(options.id, task)
+    if options.json:
+        print_json(known)
+    else:
+        _show(known)
+    return 0
+
+
+def describe(id: str, task: Any) -> dict[str, Any]:
+    """What is known of a task, in plain values."""
+    from neurojax.analysis.references import reference_numbers
+    from neurojax.core.parameters import parameters
+    from neurojax.core.spaces import Discrete
+
+    base = getattr(task, "base", task)
+    kind = type(base)
+    settings = base.settings()
+    discrete = isinstance(task.actions, Discrete)
+    return {
+        "id": id,
+        "doc": _doc(kind),
+        "paper": dataclasses.asdict(kind.PAPER) if kind.PAPER else None,
+        "tags": list(kind.TAGS),
+        "closed_loop": bool(task.closed_loop),
+        "channels": dict(task.channels.sizes),
+        "actions": dict(task.actions.sizes)
+        if discrete
+        else {n: [lo, hi] for n, lo, hi in zip(task.actions.names, task.actions.low, task.actions.high, strict=True)},
+        "actions_kind": "discrete" if discrete else "continuous",
+        "periods": list(task.period_names),
+        "timing_ms": settings["timing"],
+        "rewards": settings["rewards"],
+        "capacity_steps": task.capacity,
+        "parameters": [
+            {
+                "name": name,
+                "value": settings.get(name),
+                "units": p.units,
+                "allowed": p.allowed(),
+                "aliases": list(p.aliases),
+                "source": p.source,
+                "doc": p.doc,
+            }
+            for name, p in parameters(kind).items()
+        ],
+        "presets": {name: dict(values) for name, values in kind.PRESETS.items()},
+        "modifiers": task.settings().get("modifiers", []),
+        "deviations": [dataclasses.asdict(d) for d in (*kind.DEVIATIONS, *_modified(task))],
+        "references": _finite(dataclasses.asdict(reference_numbers(task))),
+    }
+
+
+def _modified(task: Any) -> tuple[Any, ...]:
+    """The deviations of the modifiers around a task."""
+    return (*type(task).DEVIATIONS, *_modified(task.inner)) if hasattr(task, "inner") else ()
+
+
+def _doc(kind: type) -> str:
+    """The docstring up to its example."""
+    text = inspect.cleandoc(kind.__doc__ or "")
+    return text.split("Example:")[0].strip()
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if not (isinstance(v, float) and math.isnan(v))}
+
+
+def law_text(spec: Any) -> str:
+    """A duration law in words."""
+    if isinstance(spec, list):
+        name, values = spec
+        values = values if isinstance(values, list) else [values]
+        return f"{LAWS.get(name, name)} {', '.join(f'{v:g}' for v in values)} ms"
+    return f"{spec:g} ms"
+
+
+def _show(known: dict[str, Any]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = output()
+
+    def heading(text: str) -> None:
+        console.print(f"\n[bold]{text}[/bold]")
+
+    def table(*columns: str) -> Table:
+        out = Table(box=None, pad_edge=False, header_style="dim")
+        for column in columns:
+            out.add_column(column)
+        return out
+
+    def value_text(value: Any) -> str:
+        return ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value)
+
+    console.print(f"[bold]{escape(known['id'])}[/bold]  {', '.join(known['tags'])}")
+    console.print(escape(known["doc"]))
+    if known["paper"]:
+        heading("Paper")
+        console.print(f"{escape(known['paper']['citation'])}\nhttps://doi.org/{known['paper']['doi']}")
+    heading("Channels and actions")
+    console.print("channels: " + ", ".join(f"{n} ({size})" for n, size in known["channels"].items()))
+    if known["actions_kind"] == "discrete":
+        console.print("actions: " + ", ".join(f"{n} ({size})" for n, size in known["actions"].items()))
+    else:
+        console.print("actions: " + ", ".join(f"{n} from {b[0]:g} to {b[1]:g}" for n, b in known["actions"].items()))
+    if known["closed_loop"]:
+        console.print("closed loop: what is shown, or asked for, depends on the subject's own actions")
+    heading("Timing")
+    rows = table("period", "duration")
+    for name, spec in known["timing_ms"].items():
+        rows.add_row(name, law_text(spec))
+    console.print(rows)
+    console.print(f"longest trial: {known['capacity_steps']} steps")
+    heading("Rewards")
+    console.print(", ".join(f"{name} {value:g}" for name, value in known["rewards"].items()))
+    heading("Parameters")
+    rows = table("name", "value", "units", "allowed", "from", "what")
+    for p in known["parameters"]:
+        name = p["name"] + (f" ({', '.join(p['aliases'])})" if p["aliases"] else "")
+        rows.add_row(name, value_text(p["value"]), p["units"], p["allowed"], p["source"], escape(p["doc"]))
+    console.print(rows)
+    if known["presets"]:
+        heading("Presets")
+        for name, values in known["presets"].items():
+            console.print(f"preset={name!r}: {escape(', '.join(f'{k}={v}' for k, v in values.items()))}")
+    heading("Deviations from NeuroGym")
+    for d in known["deviations"]:
+        console.print(f"- {escape(d['what'])} ({d['kind']})")
+        console.print(
+            f"    NeuroGym: {escape(d['neurogym'])}\n    here: {escape(d['here'])}\n    because {escape(d['reason'])}"
+        )
+    if not known["deviations"]:
+        console.print("none")
+    heading("Reference performance")
+    rows = table("who", "performance")
+    meaning = {
+        "clairvoyant": "clairvoyant (plays the target)",
+        "ideal": "ideal observer",
+        "blind": "best policy that ignores the stimulus",
+        "random": "uniformly random actions",
+    }
+    for name, text in meaning.items():
+        rows.add_row(text, number(known["references"].get(name)))
+    console.print(rows)

@@ -1,0 +1,361 @@
+"""The contract that every task must keep, as a check that also serves people who write their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from neurojax.core.chance import Chance, key_words, path_hash
+from neurojax.core.draw import Draw
+from neurojax.core.lanes import lane_numbers
+from neurojax.core.parameters import parameters
+from neurojax.core.session import begin, start_memory
+from neurojax.core.spaces import Box, Channels, Discrete
+from neurojax.core.task import Task
+from neurojax.core.trial import Outcome
+from neurojax.data.render import frame_of, render, render_lanes
+from neurojax.data.stream import stream
+from neurojax.envs.rollout import Rollout, _rollout, play
+from neurojax.errors import NeurojaxError
+
+_LANES = 64
+_TOLERANCE = 1e-6
+
+
+class ContractError(NeurojaxError, AssertionError):
+    """A task breaks the contract; the message lists what is wrong."""
+
+
+def check_task(task: Task, *, seed: int = 0) -> None:
+    """Check that a task keeps the contract: run this over your own.
+
+    It checks spaces, shapes and dtypes (also with 64-bit numbers enabled and strict promotion), that everything is
+    finite and inside its bounds, that targets are valid actions, that outcomes and performance are set where trials
+    end, that jit and vmap change nothing, that rendered, streamed and stepped trials agree, that trials do not depend
+    on the batch, that parameters do not recompile, that every parameter has an effect, and that playing the target
+    is no worse than random actions.
+
+    Args:
+        task: built by `create`, with concrete parameters.
+        seed: of the trials that it looks at.
+
+    Raises:
+        ContractError: lists all that is wrong, each with how to mend it.
+
+    Example:
+        >>> import neurojax as nj
+        >>> nj.check_task(nj.make("DelayMatchSample-v0"))
+    """
+    problems = list(_basics(task)) or list(_shapes(task)) or list(_behaviour(task, jax.random.key(seed)))
+    if problems:
+        name = getattr(task, "name", type(task).__name__)
+        raise ContractError("\n".join([f"{name} breaks the contract of a task:", *(f"- {p}" for p in problems)]))
+
+
+def _basics(task: Any) -> Iterator[str]:
+    if not isinstance(task, Task):
+        yield f"it is a {type(task).__name__}; subclass nj.Task"
+        return
+    if task.capacity < 1:
+        yield f"it was not built by {type(task).__name__}.create(...)"
+        return
+    for leaf in jax.tree_util.tree_leaves_with_path(task):
+        dtype = getattr(leaf[1], "dtype", None)
+        if dtype not in (np.float32, np.int32, np.bool_):
+            kind = dtype or type(leaf[1]).__name__
+            yield f"its leaf {_path(leaf[0])} is {kind}; declare it with nj.quantity or nj.flag"
+    for part, kinds in (("channels", (Channels,)), ("actions", (Discrete, Box))):
+        try:
+            if not isinstance(getattr(task, part), kinds):
+                yield f"its {part} must be {' or '.join(k.__name__ for k in kinds)}, got {getattr(task, part)!r}"
+        except Exception as error:
+            yield f"its {part} cannot be read: {_said(error)}"
+
+
+def _shapes(task: Task) -> Iterator[str]:
+    """Trace each view once in 32 and in 64 bits, under strict promotion, and compare what comes out."""
+    words = jax.ShapeDtypeStruct((2,), jnp.uint32)
+
+    def views(task, words):
+        batch = render_lanes(task, words, lane_numbers(2), actor=_mixed(task) if task.closed_loop else None)
+        run = _rollout.__wrapped__(task, words, _mixed(task), None, 2, 3, False, 1)
+        return batch, run.trajectory, run.state
+
+    try:
+        batch, trajectory, state = jax.eval_shape(views, task, words)
+    except Exception as error:
+        yield f"it cannot be traced: {_said(error)}"
+        return
+    actions = task.actions
+    for name, leaf in (("target", batch.targets), ("action", trajectory.actions)):
+        if leaf.shape != (2, leaf.shape[1], *actions.shape) or leaf.dtype != actions.dtype:
+            yield f"its {name} has shape {leaf.shape[2:]} and dtype {leaf.dtype}; an action has {actions.shape}"
+    yield from _raw_target(task, words)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        try:
+            wide = jax.eval_shape(views, task, words)
+        except Exception as error:
+            yield f"it mixes dtypes, or does so with 64-bit numbers enabled: {_said(error)}"
+            return
+    for (path, narrow), leaf in zip(
+        jax.tree_util.tree_leaves_with_path((batch, trajectory, state)), jax.tree.leaves(wide), strict=True
+    ):
+        if narrow.dtype != leaf.dtype:
+            yield f"{_path(path)} is {narrow.dtype}, but {leaf.dtype} with 64-bit numbers enabled; name the dtype"
+        elif narrow.dtype not in (jnp.float32, jnp.int32, jnp.bool_, jnp.uint32):
+            yield f"{_path(path)} is {narrow.dtype}; use float32, int32 or bool"
+
+
+def _raw_target(task: Task, words: Any) -> Iterator[str]:
+    """The target as the task returns it: the views would cast it silently."""
+
+    def raw(task, words):
+        chance = Chance(words, jnp.uint32(0))
+        session = begin(task, start_memory(task, chance), chance, 0)
+        held = task.resolve(session.memory)
+        return jnp.asarray(held.target(held.trial(session.drawn), session.state, session.t))
+
+    target = jax.eval_shape(raw, task, words)
+    if isinstance(task.actions, Discrete) and target.dtype.kind == "f":
+        yield f"its target is {target.dtype}; a discrete action is a whole number"
+    if target.shape != task.actions.shape:
+        yield f"its target has shape {target.shape}; an action has shape {task.actions.shape}"
+
+
+def _behaviour(task: Task, key: jax.Array) -> Iterator[str]:
+    words = key_words(key)
+    actor = "random" if task.closed_loop else "oracle"
+    batch = render(task, key, _LANES, policy=actor, devices=1)
+    steps = int(min(3 * task.capacity, 600))
+    run = _rollout(task, words, _mixed(task), None, _LANES, steps, False, 1)
+    yield from _values(task, batch, run)
+    yield from _same_trials(task, key, batch, actor)
+    yield from _agreement(task, key, batch, steps)
+    yield from _effects(task, words)
+    yield from _plays(task, key)
+    yield from _names(task)
+
+
+def _values(task: Task, batch: Any, run: Rollout) -> Iterator[str]:
+    """Finite, in bounds, and results where trials end."""
+    trajectory = run.trajectory
+    assert trajectory is not None
+    for path, leaf in jax.tree_util.tree_leaves_with_path((batch, trajectory)):
+        if not np.all(np.isfinite(np.asarray(leaf, np.float64))):
+            yield f"{_path(path)} is not finite somewhere"
+    channels = task.channels
+    for name, seen in (("rendered", batch.inputs), ("stepped", trajectory.observations)):
+        seen = np.asarray(seen)[np.asarray(batch.mask)] if name == "rendered" else np.asarray(seen)
+        if np.any(seen < np.float32(channels.low)) or np.any(seen > np.float32(channels.high)):
+            yield f"{name} observations leave the bounds {channels.low} .. {channels.high} of its channels"
+    for name, targets in (("rendered", batch.targets), ("stepped", trajectory.targets)):
+        if not _valid(task.actions, np.asarray(targets)[np.asarray(batch.mask)] if name == "rendered" else targets):
+            yield f"its {name} targets are not all valid actions"
+    lengths, periods = np.asarray(batch.lengths), np.asarray(batch.periods)
+    if np.any(lengths < 1) or np.any(lengths > task.capacity):
+        yield f"trials last {lengths.min()} to {lengths.max()} steps, not 1 to the capacity, {task.capacity}"
+    if np.any(periods[..., 0] > periods[..., 1]) or np.any(periods[..., 1] > lengths[:, None]):
+        yield "a period ends before it starts, or after the trial"
+    if np.any(batch.weights < 0):
+        yield "a loss weight is negative"
+    ended = np.asarray(trajectory.new_trial)
+    outcome, performance = (np.asarray(x) for x in (trajectory.results.outcome, trajectory.results.performance))
+    if not ended.any():
+        yield f"no trial ended in {ended.shape[1]} steps"
+    if np.any(outcome[ended] == Outcome.NONE) or np.any((outcome < 0) | (outcome >= len(Outcome))):
+        yield "a trial ended without an outcome; pass correct= or outcome= to nj.consequence"
+    if np.any((performance[ended] < 0) | (performance[ended] > 1 + 1e-5)):
+        yield f"performance lies between {performance[ended].min():g} and {performance[ended].max():g}, not in [0, 1]"
+    known = set(task.period_names)
+    if len(known) != len(task.period_names) or batch.periods.shape[1] != len(known):
+        yield "PERIODS must name each period once"
+
+
+def _same_trials(task: Task, key: jax.Array, batch: Any, actor: str) -> Iterator[str]:
+    """A trial is the same in any batch, and without jit and vmap."""
+    few = render(task, key, 3, policy=actor, devices=1)
+    if _differ(jax.tree.map(lambda x: x[:3], batch), few, 0.0):
+        yield "its trials depend on the size of the batch"
+    with jax.disable_jit():
+        for t, frame in _eager_frames(task, key, int(batch.lengths[0])):
+            compiled = (batch.inputs[0, t], batch.targets[0, t], batch.weights[0, t])
+            if (t == 0 or not task.closed_loop) and _differ(frame, compiled, _TOLERANCE):
+                yield f"jit and vmap change what it shows or asks for at step {t}"
+
+
+def _eager_frames(task: Task, key: jax.Array, length: int) -> Iterator[tuple[int, Any]]:
+    """Some frames of the first lane's trial, one operation at a time."""
+    chance = Chance(key_words(key), jnp.uint32(0))
+    task = jax.tree.map(jnp.asarray, task)
+    session = begin(task, start_memory(task, chance), chance, 0)
+    held = task.resolve(session.memory)
+    trial = held.trial(session.drawn)
+    for t in sorted({0, length // 2, length - 1}):
+        step = jnp.int32(t)
+        yield t, frame_of(held, trial, session.state, step, Draw(chance, "noise", step))
+
+
+def _agreement(task: Task, key: jax.Array, batch: Any, steps: int) -> Iterator[str]:
+    """Rendered, streamed and stepped: the same frames, as far as each has them."""
+    if task.closed_loop:
+        batch = render(task, key, _LANES, devices=1)
+    run = _rollout(task, key_words(key), _oracle(task), None, _LANES, steps, False, 1).trajectory
+    flow = stream(task, key, _LANES, task.capacity, devices=1)
+    assert run is not None
+    first_end = np.argmax(run.new_trial, axis=1)
+    t = np.arange(min(task.capacity, steps))
+    stepped = t[None] <= first_end[:, None]
+    inside = np.arange(task.capacity)[None] < np.asarray(batch.lengths)[:, None]
+    pairs = (
+        ("stepped", run.observations, run.targets, stepped & inside[:, : len(t)]),
+        ("streamed", flow.inputs, flow.targets, inside),
+    )
+    for name, seen, targets, where in pairs:
+        n = where.shape[1]
+        gap = np.abs(np.asarray(batch.inputs)[:, :n] - np.asarray(seen)[:, :n])[where]
+        if gap.size and gap.max() > _TOLERANCE * max(1.0, float(np.abs(batch.inputs).max())):
+            yield f"its rendered and {name} observations differ by up to {gap.max():g}"
+        gap = np.abs(np.asarray(batch.targets)[:, :n] - np.asarray(targets)[:, :n])[where]
+        if gap.size and gap.max() > _TOLERANCE:
+            yield f"its rendered and {name} targets differ"
+
+
+def _effects(task: Task, words: jax.Array) -> Iterator[str]:
+    """Every parameter changes something, and none recompiles."""
+    traces = []
+    roomy = _with_room(task, 4)
+    steps = int(min(3 * roomy.capacity, 600))
+
+    @jax.jit
+    def probe(task):
+        traces.append(1)
+        run = _rollout.__wrapped__(task, words, _mixed(task), None, _LANES, steps, False, 1)
+        batch = render_lanes(task, words, lane_numbers(16), actor=_mixed(task) if task.closed_loop else None)
+        return run, batch
+
+    base = jax.tree.map(np.asarray, probe(roomy))
+    leaves, treedef = jax.tree_util.tree_flatten_with_path(roomy)
+    limits = _limits(task)
+    idle = [f"timing['{period}']" for period in task.unused_periods]
+    for index, (path, leaf) in enumerate(leaves):
+        if any(period in _path(path) for period in idle):
+            continue
+        changed = False
+        for value in _candidates(np.asarray(leaf), _path(path), limits, task.dt):
+            values = [x for _, x in leaves]
+            values[index] = value
+            other = jax.tree.map(np.asarray, probe(jax.tree.unflatten(treedef, values)))
+            if _differ(base, other, 0.0):
+                changed = True
+                break
+        if not changed:
+            yield f"{_path(path)} has no effect on anything; use it or remove it"
+    if len(traces) > 1:
+        yield f"it was compiled {len(traces)} times for different parameter values; parameters must be leaves"
+
+
+def _candidates(leaf: np.ndarray, path: str, limits: dict[str, Any], dt: float) -> Iterator[np.ndarray]:
+    """Other values for a leaf, inside its limits."""
+    if leaf.dtype == np.bool_:
+        yield ~leaf
+        return
+    parameter = limits.get(path)
+    if "timing" in path:
+        yield from (leaf + np.float32(2 * dt), leaf * np.float32(2) + np.float32(2 * dt))
+        return
+    span = parameter or None
+    for value in (leaf * 1.5 + 0.25, leaf * 0.5, leaf + 3, -leaf - 0.5, leaf * 10 + 5):
+        value = value.astype(leaf.dtype)
+        if span is not None and (np.any(value < span.low) or np.any(value > span.high) or np.any(value <= span.above)):
+            continue
+        yield value
+
+
+def _limits(task: Task) -> dict[str, Any]:
+    """The declared parameters by the path of their leaf, through modifiers."""
+    out = {f".{name}": p for name, p in parameters(type(task)).items()}
+    inner = getattr(task, "inner", None)
+    return {**out, **{f".inner{path}": p for path, p in _limits(inner).items()}} if inner is not None else out
+
+
+def _with_room(task: Task, steps: int) -> Task:
+    """The task with a larger capacity, so that durations can grow without recompiling."""
+    inner = getattr(task, "inner", None)
+    roomy = task.replace(capacity=task.capacity + steps)
+    return roomy.replace(inner=_with_room(inner, steps)) if inner is not None else roomy
+
+
+def _plays(task: Task, key: jax.Array) -> Iterator[str]:
+    best, random = (
+        float(np.mean(play(task, key, 1024, policy=policy, devices=1).result.performance))
+        for policy in ("oracle", "random")
+    )
+    if best < random:
+        yield f"playing the target performs at {best:.3f}, below random actions at {random:.3f}"
+
+
+def _names(task: Task) -> Iterator[str]:
+    names = [f"noise/{name}" for name, _ in task.channels.sizes] + [f"duration/{name}" for name in task.laws]
+    if len({path_hash(name) for name in names}) < len(names):
+        yield "two of its quantities have names with the same CRC-32; rename one"
+
+
+class _Mixed(struct.PyTreeNode):
+    """A policy to probe with, by lane: uniformly random, the target, never acting, and rarely acting at random."""
+
+    actions: Any = struct.field(pytree_node=False)
+    kind: str = struct.field(pytree_node=False, default="function")
+    start: Any = None
+
+    def initial(self, carry: Any) -> Any:
+        return carry
+
+    def __call__(self, carry, obs, first, chance, best):
+        anything = self.actions.random(chance.fold(1))
+        rest = jnp.int32(0) if isinstance(self.actions, Discrete) else jnp.asarray(self.actions.low, jnp.float32)
+        kind = chance.lane % jnp.uint32(4)
+        rarely = jnp.where(chance.fold(2).uniform() < 0.1, anything, rest)
+        played = jnp.where(kind == 0, anything, jnp.where(kind == 1, best, jnp.where(kind == 2, rest, rarely)))
+        return carry, played
+
+
+def _mixed(task: Task) -> Any:
+    return _Mixed(task.actions)
+
+
+def _oracle(task: Task) -> Any:
+    from neurojax.core.policy import as_policy
+
+    return as_policy("oracle", task)
+
+
+def _valid(actions: Any, values: Any) -> bool:
+    values = np.asarray(values)
+    if isinstance(actions, Discrete):
+        return bool(np.all((values >= 0) & (values < actions.size)))
+    low, high = np.float32(actions.low), np.float32(actions.high)
+    return bool(np.all((values >= low) & (values <= high)))
+
+
+def _differ(a: Any, b: Any, tolerance: float) -> bool:
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        x, y = np.asarray(x), np.asarray(y)
+        same: Callable[..., Any] = np.array_equal
+        if tolerance and x.dtype.kind == "f":
+            same = lambda x, y: np.allclose(x, y, rtol=tolerance, atol=tolerance)
+        if x.shape != y.shape or not same(x, y):
+            return True
+    return False
+
+
+def _path(path: Any) -> str:
+    return jax.tree_util.keystr(path)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

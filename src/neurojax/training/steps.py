@@ -1,0 +1,237 @@
+"""The update of supervised training, and many of them in one compiled loop: pure functions of pytrees."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx, struct
+from jax.flatten_util import ravel_pytree
+from jax.sharding import PartitionSpec
+
+from neurojax.core.chance import Chance, key_words
+from neurojax.core.lanes import AXIS, device_mesh, lane_numbers
+from neurojax.core.policy import as_policy
+from neurojax.core.spaces import Discrete
+from neurojax.core.task import Task
+from neurojax.data.render import render_lanes
+from neurojax.data.stream import StreamState, start_stream, stream_lanes
+from neurojax.networks import Network, draw_noise
+
+_ADAM = optax.scale_by_adam()
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is static in a training run.
+
+    Attributes:
+        graphdef: of the network (`nnx.split`).
+        batch_size: B.
+        data: "trials" or "stream".
+        n_steps: T of a piece of the stream.
+        schedule: "constant", "cosine" or "warmup_cosine".
+        devices: how many devices share the lanes.
+    """
+
+    graphdef: Any
+    batch_size: int
+    data: str = "trials"
+    n_steps: int = 100
+    schedule: str = "constant"
+    devices: int = 1
+
+
+class Hyperparameters(struct.PyTreeNode):
+    """What may differ between runs of one compiled function; float32 scalars.
+
+    Attributes:
+        learning_rate: Adam's, at its highest.
+        clip: greatest norm of the gradient; 0 for no limit.
+        answer_weight: weight in the loss of the steps at which an answer is due.
+        updates: the length of the learning-rate schedule.
+    """
+
+    learning_rate: Any
+    clip: Any
+    answer_weight: Any
+    updates: Any
+
+
+class Sums(struct.PyTreeNode):
+    """Sums over updates, float32: of the loss, of answers given rightly, and of answers that were due; and how many."""
+
+    loss: Any
+    right: Any
+    due: Any
+    updates: Any
+
+
+class TrainState(struct.PyTreeNode):
+    """Where a training run stands.
+
+    Attributes:
+        params: of the network.
+        adam: of the optimiser.
+        update: int32, how many updates were made.
+        sums: since they were last set to 0.
+        sessions: where the sessions of the stream stand, `[B, ...]`; None for trials.
+        carry: the network's carry there, `[B, ...]`; None for trials.
+    """
+
+    params: Any
+    adam: Any
+    update: Any
+    sums: Sums
+    sessions: StreamState | None = None
+    carry: Any = None
+
+
+def no_sums() -> Sums:
+    """The sums of no updates."""
+    return Sums(*(np.zeros((), np.float32) for _ in range(4)))
+
+
+def start_training(task: Task, key: jax.Array, network: Network, plan: Plan) -> TrainState:
+    """The state before the first update; `key` as for `train_steps`."""
+    params = nnx.state(network, nnx.Param)
+    adam = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(_ADAM.init, params))
+    state = TrainState(params, adam, np.zeros((), np.int32), no_sums())
+    if plan.data == "trials":
+        return state
+    words = _words(key_words(key), "stream")
+    sessions = jax.jit(start_stream)(task, words, lane_numbers(plan.batch_size))
+    carry = jax.tree.map(lambda c: np.zeros((plan.batch_size, *c.shape), c.dtype), jax.eval_shape(network.initial))
+    return state.replace(sessions=sessions, carry=carry)
+
+
+def train_steps(
+    task: Task, key: jax.Array, hyperparameters: Hyperparameters, state: TrainState, n, *, plan: Plan
+) -> TrainState:
+    """The state after `n` more updates. Jit it (with `plan` closed over) and, for several runs at once, vmap it.
+
+    The trials of an update have the address (key, update, lane), so it matters neither how many updates are made in
+    a call nor which devices make them, apart from the rounding of sums over devices.
+
+    Args:
+        task: the task.
+        key: typed key of trials and noise; not consumed.
+        hyperparameters: see `Hyperparameters`.
+        state: from `start_training` or from here.
+        n: int32, how many updates; may be traced.
+        plan: what is static.
+    """
+
+    def run(task, words, hyperparameters, lanes, state, n):
+        update = lambda _, state: _update(task, words, hyperparameters, lanes, state, plan)
+        return jax.lax.fori_loop(0, n, update, state)
+
+    if plan.devices > 1:
+        whole, split = PartitionSpec(), PartitionSpec(AXIS)
+        sessions = None if state.sessions is None else StreamState(split, split, whole)  # type: ignore[arg-type]
+        carry = None if state.carry is None else split
+        parts = TrainState(whole, whole, whole, whole, sessions, carry)  # type: ignore[arg-type]
+        mesh = device_mesh(plan.devices)
+        specs = (whole, whole, whole, split, parts, whole)
+        run = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=parts, check_vma=False)
+    return run(task, key_words(key), hyperparameters, lane_numbers(plan.batch_size), state, n)
+
+
+def _update(task, words, hyperparameters, lanes, state: TrainState, plan: Plan) -> TrainState:
+    batch, first, noise_words, start, sessions = _batch(task, words, lanes, state, plan)
+    steps = start + jnp.arange(batch.inputs.shape[0], dtype=jnp.int32)
+
+    def total_loss(params):
+        network = nnx.merge(plan.graphdef, params)
+        noise = draw_noise(network, noise_words, lanes, steps)
+        outputs, _, carry = network(batch.inputs, state.carry, first, noise)
+        weights = _weights(task, batch, hyperparameters.answer_weight)
+        total = jnp.sum(weights * losses(task, outputs, batch.targets))
+        right, due = answers(task, outputs, batch.targets, batch.weights, first)
+        return total, (jnp.sum(weights), total, right, due, carry)
+
+    gradient, (weight, total, right, due, carry) = jax.grad(total_loss, has_aux=True)(state.params)
+    if plan.devices > 1:  # one reduction over devices of all that is reduced
+        flat, restore = ravel_pytree((gradient, weight, total, right, due))
+        gradient, weight, total, right, due = restore(jax.lax.pmean(flat, AXIS))
+    weight = jnp.maximum(weight, np.float32(1e-9))
+    gradient = jax.tree.map(lambda g: g / weight, gradient)
+    limit = jnp.where(hyperparameters.clip > 0, hyperparameters.clip, jnp.inf)
+    norm = optax.global_norm(gradient)
+    shrink = jnp.minimum(np.float32(1), limit / jnp.maximum(norm, np.float32(1e-30)))
+    gradient = jax.tree.map(lambda g: g * shrink, gradient)
+    change, adam = _ADAM.update(gradient, state.adam)
+    rate = hyperparameters.learning_rate * scheduled(plan.schedule, state.update, hyperparameters.updates)
+    sums = state.sums
+    return TrainState(
+        params=jax.tree.map(lambda p, c: p - rate * c, state.params, change),
+        adam=adam,
+        update=state.update + 1,
+        sums=Sums(sums.loss + total / weight, sums.right + right, sums.due + due, sums.updates + 1),
+        sessions=sessions,
+        carry=None if sessions is None else carry,
+    )
+
+
+def _batch(task, words, lanes, state, plan):
+    """A time-major batch, its first-step flags, the words and first step of its noise, and the sessions after it."""
+    if plan.data == "stream":
+        words = _words(words, "stream")
+        piece = stream_lanes(task, words, lanes, state.sessions, plan.n_steps, time_major=True)
+        return piece, piece.first, words, state.sessions.step, piece.state
+    words = _words(words, "trials", state.update)
+    actor = as_policy("oracle", task) if task.closed_loop else None
+    return render_lanes(task, words, lanes, None, actor, time_major=True), None, words, 0, None
+
+
+def _words(words, name, step=None):
+    return Chance(words, jnp.uint32(0)).at(name, step).words
+
+
+def _weights(task, batch, answer_weight):
+    if not isinstance(task.actions, Discrete):
+        return batch.weights
+    return batch.weights * jnp.where(batch.targets != 0, answer_weight, np.float32(1))
+
+
+def losses(task: Task, outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """The loss of each step `[...]` of outputs `[..., A]`: cross-entropy, or the mean squared error over A."""
+    if not isinstance(task.actions, Discrete):
+        return jnp.mean(jnp.square(outputs - targets), axis=-1)
+    return jax.nn.logsumexp(outputs, axis=-1) - _at(outputs, targets)
+
+
+def answers(task: Task, outputs, targets, weights, first=None):
+    """How many answers were given rightly when they first were due, and how many were due; float32.
+
+    An answer is due at a step with a loss weight whose target is not action 0, after one whose target is, or at a
+    trial's first step. Both are 0 for continuous actions. Arrays are `[T, B, ...]`.
+    """
+    if not isinstance(task.actions, Discrete):
+        return jnp.float32(0), jnp.float32(0)
+    before = jnp.concatenate([jnp.zeros_like(targets[:1]), targets[:-1]])
+    starts = before == 0 if first is None else (before == 0) | first
+    due = (starts & (targets != 0) & (weights > 0)).astype(jnp.float32)
+    right = _at(outputs, targets) >= jnp.max(outputs, axis=-1)
+    return jnp.sum(due * right), jnp.sum(due)
+
+
+def _at(outputs, targets):
+    """`outputs[..., targets]`, as a sum: on a CPU faster than a gather, forward and above all backward."""
+    choices = jnp.arange(outputs.shape[-1], dtype=targets.dtype)
+    return jnp.sum(jnp.where(targets[..., None] == choices, outputs, 0), axis=-1)
+
+
+def scheduled(kind: str, update, updates) -> jax.Array:
+    """The factor of the learning rate at an update: 1 at its highest, 0 after the last update of a cosine."""
+    part = jnp.clip(update / updates, 0, 1)
+    if kind == "constant":
+        return jnp.ones_like(part)
+    rise = 0.05 if kind == "warmup_cosine" else 0.0
+    fall = 0.5 + 0.5 * jnp.cos(math.pi * jnp.clip((part - rise) / (1 - rise), 0, 1))
+    return fall if not rise else jnp.where(part < rise, (update + 1) / (rise * updates + 1), fall)
