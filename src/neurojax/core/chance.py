@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -114,7 +115,7 @@ def _unit(bits: jax.Array) -> jax.Array:
     return lax.bitcast_convert_type((bits >> np.uint32(9)) | np.uint32(0x3F800000), jnp.float32) - np.float32(1)
 
 
-def check_key(key: object) -> None:
+def check_key(key: Any) -> None:
     """Refuse anything but one typed Threefry key.
 
     Raises:

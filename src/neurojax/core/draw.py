@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from neurojax.core.chance import Chance
 from neurojax.core.timing import Law, pick, whole_steps
@@ -64,7 +65,7 @@ class Draw:
         """The chance of `name`, for draws that this class does not offer."""
         return self._chance.at(f"{self._scope}/{name}", self._step)
 
-    def uniform(self, name: str, low=0.0, high=1.0, shape: tuple[int, ...] = ()) -> jax.Array:
+    def uniform(self, name: str, low: Any = 0.0, high: Any = 1.0, shape: tuple[int, ...] = ()) -> jax.Array:
         """float32 `shape`, uniform on [low, high)."""
         return self._or_given(name, Quantity("number"), lambda u: low + u(shape) * (high - low), jnp.float32)
 
@@ -99,7 +100,7 @@ class Draw:
         self.periods.add(period)
         draw = lambda u: self._timing[period].quantile(u(()))
         ms = self._or_given(name, Quantity("duration"), draw, jnp.float32)
-        return whole_steps(ms, self._dt).astype(jnp.float32) * np.float32(self._dt)
+        return jnp.asarray(whole_steps(ms, self._dt)).astype(jnp.float32) * np.float32(self._dt)
 
     def _or_given(self, name: str, quantity: Quantity, draw, dtype) -> jax.Array:
         self.seen[name] = quantity
@@ -116,7 +117,7 @@ def check_given(given: Mapping[str, Any], seen: Mapping[str, Quantity], batch_si
     """
     for name, value in given.items():
         quantity = seen[name]
-        if isinstance(value, jax.core.Tracer):
+        if isinstance(value, Tracer):
             continue
         array = np.asarray(value)
         where = f"condition {name!r}"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from neurojax.errors import InvalidArgument, unknown
 
@@ -163,7 +164,7 @@ def _within(array: np.ndarray, parameter: Parameter) -> bool:
 
 def is_traced(value: Any) -> bool:
     """Whether any leaf of `value` is a tracer."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
 
 
 def _dtype(value: Any) -> Any:

@@ -25,6 +25,11 @@ class Channels:
     low: float | tuple[float, ...] = -np.inf
     high: float | tuple[float, ...] = np.inf
 
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The lower and upper bounds of each channel, float32 `[D]`."""
+        low, high = (np.broadcast_to(np.asarray(x, np.float32), (self.size,)) for x in (self.low, self.high))
+        return low, high
+
     @classmethod
     def named(cls, **sizes: int) -> Channels:
         """Channels by keyword: `Channels.named(fixation=1, stimulus=2)`."""
@@ -117,6 +122,10 @@ class Box:
     low: tuple[float, ...]
     high: tuple[float, ...]
 
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The lower and upper bounds, float32 `[A]`."""
+        return np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+
     @property
     def size(self) -> int:
         """A, the number of components."""
@@ -138,5 +147,5 @@ class Box:
 
     def random(self, chance) -> jax.Array:
         """A uniformly random action `[A]`."""
-        low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+        low, high = self.bounds()
         return low + chance.uniform(self.shape) * (high - low)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.core import Tracer
 
 from neurojax.core.draw import Draw
 from neurojax.core.parameters import canonical, is_traced, parameters, read, structure
@@ -390,7 +391,11 @@ def _read_capacity(stated: Any, longest: float, where: str) -> int:
 
 def _traced_law(value: Any, law: Law, where: str) -> Law:
     if not isinstance(value, Law):
-        value = type(law)(_float32(value)) if isinstance(value, jax.core.Tracer) else as_law(value, where)
+        value = (
+            jax.tree.unflatten(jax.tree.structure(law), [_float32(value)])
+            if isinstance(value, Tracer)
+            else as_law(value, where)
+        )
     same = jax.tree.structure(value) == jax.tree.structure(law)
     if not same or jax.tree.map(jnp.shape, value) != jax.tree.map(jnp.shape, law):
         raise InvalidArgument(f"{where} cannot change its kind of law under tracing; build the task outside of jit")

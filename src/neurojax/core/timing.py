@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.core import Tracer
 
 from neurojax.errors import InvalidArgument, suggest, unknown
 
@@ -65,7 +66,7 @@ class Law(struct.PyTreeNode):
 class Fixed(Law):
     """Always `duration` ms."""
 
-    duration: jax.Array
+    duration: Any
     random: ClassVar[bool] = False
 
     def quantile(self, u):
@@ -81,8 +82,8 @@ class Fixed(Law):
 class Uniform(Law):
     """Uniform between `low` and `high` ms."""
 
-    low: jax.Array
-    high: jax.Array
+    low: Any
+    high: Any
 
     def quantile(self, u):
         return self.low + u * (self.high - self.low)
@@ -105,7 +106,7 @@ class Uniform(Law):
 class Choice(Law):
     """One of `values` `[n]` ms, each as likely."""
 
-    values: jax.Array
+    values: Any
 
     def quantile(self, u):
         return pick(self.values, u)
@@ -128,9 +129,9 @@ class Choice(Law):
 class TruncatedExponential(Law):
     """Exponential with scale `mean` ms, kept where it falls in [`low`, `high`); `high` may be infinite."""
 
-    mean: jax.Array
-    low: jax.Array
-    high: jax.Array
+    mean: Any
+    low: Any
+    high: Any
 
     def quantile(self, u):
         mass = -jnp.expm1((self.low - self.high) / self.mean)
@@ -158,7 +159,7 @@ class TruncatedExponential(Law):
 class Until(Law):
     """Until `end` ms after the trial's start, whatever came before."""
 
-    end: jax.Array
+    end: Any
     random: ClassVar[bool] = False
 
     def upper(self) -> float:
@@ -175,8 +176,8 @@ class Table(Law):
     duration, and for a given uniform number the duration itself.
     """
 
-    values: jax.Array
-    edges: jax.Array
+    values: Any
+    edges: Any
 
     def quantile(self, u):
         index = jnp.sum(u >= self.edges[:-1], dtype=jnp.int32)
@@ -267,7 +268,7 @@ def as_law(value: Any, where: str) -> Law:
     Raises:
         InvalidArgument: if the value is none of these, is traced, or its numbers are negative or not finite.
     """
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
         raise InvalidArgument(f"{where} is a traced value; build the task outside of jit and vmap, then use task.set")
     law = _read_law(value, where)
     law.check(where)

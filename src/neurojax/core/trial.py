@@ -97,7 +97,15 @@ class Result(struct.PyTreeNode):
     performance: jax.Array
 
 
-def consequence(*, reward=0.0, end=False, correct=None, outcome=None, performance=None, state=()) -> Consequence:
+def consequence(
+    *,
+    reward: Any = 0.0,
+    end: Any = False,
+    correct: Any = None,
+    outcome: Any = None,
+    performance: Any = None,
+    state: Any = (),
+) -> Consequence:
     """A `Consequence` with float32, bool and int32 parts.
 
     Args:

@@ -8,19 +8,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from neurojax.core.chance import Chance, key_words, path_hash
 from neurojax.core.draw import Draw
 from neurojax.core.lanes import lane_numbers
 from neurojax.core.parameters import parameters
+from neurojax.core.policy import Policy
 from neurojax.core.session import begin, start_memory
 from neurojax.core.spaces import Box, Channels, Discrete
 from neurojax.core.task import Task
 from neurojax.core.trial import Outcome
 from neurojax.data.render import frame_of, render, render_lanes
 from neurojax.data.stream import stream
-from neurojax.envs.rollout import Rollout, _rollout, play
+from neurojax.envs.rollout import Rollout, play, rollout, rollout_lanes
 from neurojax.errors import NeurojaxError
 
 _LANES = 64
@@ -83,7 +83,7 @@ def _shapes(task: Task) -> Iterator[str]:
 
     def views(task, words):
         batch = render_lanes(task, words, lane_numbers(2), actor=_mixed(task) if task.closed_loop else None)
-        run = _rollout.__wrapped__(task, words, _mixed(task), None, 2, 3, False, 1)
+        run = rollout_lanes(task, words, lane_numbers(2), _mixed(task), None, 3)
         return batch, run.trajectory, run.state
 
     try:
@@ -132,7 +132,7 @@ def _behaviour(task: Task, key: jax.Array) -> Iterator[str]:
     actor = "random" if task.closed_loop else "oracle"
     batch = render(task, key, _LANES, policy=actor, devices=1)
     steps = int(min(3 * task.capacity, 600))
-    run = _rollout(task, words, _mixed(task), None, _LANES, steps, False, 1)
+    run = rollout(task, key, _LANES, steps, policy=_mixed(task), devices=1)
     yield from _values(task, batch, run)
     yield from _same_trials(task, key, batch, actor)
     yield from _agreement(task, key, batch, steps)
@@ -151,7 +151,8 @@ def _values(task: Task, batch: Any, run: Rollout) -> Iterator[str]:
     channels = task.channels
     for name, seen in (("rendered", batch.inputs), ("stepped", trajectory.observations)):
         seen = np.asarray(seen)[np.asarray(batch.mask)] if name == "rendered" else np.asarray(seen)
-        if np.any(seen < np.float32(channels.low)) or np.any(seen > np.float32(channels.high)):
+        low, high = channels.bounds()
+        if np.any(seen < low) or np.any(seen > high):
             yield f"{name} observations leave the bounds {channels.low} .. {channels.high} of its channels"
     for name, targets in (("rendered", batch.targets), ("stepped", trajectory.targets)):
         if not _valid(task.actions, np.asarray(targets)[np.asarray(batch.mask)] if name == "rendered" else targets):
@@ -204,7 +205,7 @@ def _agreement(task: Task, key: jax.Array, batch: Any, steps: int) -> Iterator[s
     """Rendered, streamed and stepped: the same frames, as far as each has them."""
     if task.closed_loop:
         batch = render(task, key, _LANES, devices=1)
-    run = _rollout(task, key_words(key), _oracle(task), None, _LANES, steps, False, 1).trajectory
+    run = rollout(task, key, _LANES, steps, policy="oracle", devices=1).trajectory
     flow = stream(task, key, _LANES, task.capacity, devices=1)
     assert run is not None
     first_end = np.argmax(run.new_trial, axis=1)
@@ -234,7 +235,7 @@ def _effects(task: Task, words: jax.Array) -> Iterator[str]:
     @jax.jit
     def probe(task):
         traces.append(1)
-        run = _rollout.__wrapped__(task, words, _mixed(task), None, _LANES, steps, False, 1)
+        run = rollout_lanes(task, words, lane_numbers(_LANES), _mixed(task), None, steps)
         batch = render_lanes(task, words, lane_numbers(16), actor=_mixed(task) if task.closed_loop else None)
         return run, batch
 
@@ -305,15 +306,8 @@ def _names(task: Task) -> Iterator[str]:
         yield "two of its quantities have names with the same CRC-32; rename one"
 
 
-class _Mixed(struct.PyTreeNode):
+class _Mixed(Policy):
     """A policy to probe with, by lane: uniformly random, the target, never acting, and rarely acting at random."""
-
-    actions: Any = struct.field(pytree_node=False)
-    kind: str = struct.field(pytree_node=False, default="function")
-    start: Any = None
-
-    def initial(self, carry: Any) -> Any:
-        return carry
 
     def __call__(self, carry, obs, first, chance, best):
         anything = self.actions.random(chance.fold(1))
@@ -325,20 +319,14 @@ class _Mixed(struct.PyTreeNode):
 
 
 def _mixed(task: Task) -> Any:
-    return _Mixed(task.actions)
-
-
-def _oracle(task: Task) -> Any:
-    from neurojax.core.policy import as_policy
-
-    return as_policy("oracle", task)
+    return _Mixed("function", task.actions)
 
 
 def _valid(actions: Any, values: Any) -> bool:
     values = np.asarray(values)
     if isinstance(actions, Discrete):
         return bool(np.all((values >= 0) & (values < actions.size)))
-    low, high = np.float32(actions.low), np.float32(actions.high)
+    low, high = actions.bounds()
     return bool(np.all((values >= low) & (values <= high)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -116,13 +117,12 @@ class Env(environment.Environment):
         actions = (self.task if params is None else params).actions
         if isinstance(actions, Discrete):
             return spaces.Discrete(actions.size)
-        return spaces.Box(np.asarray(actions.low, np.float32), np.asarray(actions.high, np.float32), actions.shape)
+        return _box(*actions.bounds())
 
     def observation_space(self, params=None):  # type: ignore[override]
         """A Box `[D]`."""
         channels = (self.task if params is None else params).channels
-        low, high = (np.broadcast_to(np.float32(x), (channels.size,)) for x in (channels.low, channels.high))
-        return spaces.Box(low, high, (channels.size,))
+        return _box(*channels.bounds())
 
     def state_space(self, params=None):  # type: ignore[override]
         """A Dict of unbounded Boxes, one a leaf of the state."""
@@ -185,6 +185,10 @@ def _step(words, state, action, task, limits):
         fresh = reset_raw(Chance(words, jnp.uint32(0)).fold(np.uint32(1)).words, task)
         obs, state = jax.tree.map(lambda new, old: jnp.where(over, new, old), fresh, (obs, state))
     return obs, state, reward, terminated, over, info
+
+
+def _box(low: Any, high: Any) -> spaces.Box:
+    return spaces.Box(low, high, low.shape)
 
 
 def _words(key) -> jax.Array:

@@ -162,6 +162,11 @@ def rollout(
 @partial(jax.jit, static_argnums=(4, 5, 6, 7))
 def _rollout(task, words, actor, state, batch_size, n_steps, reduce, devices):
     lanes = lane_numbers(batch_size)
+    return rollout_lanes(task, words, lanes, actor, state, n_steps, reduce=reduce, devices=devices)
+
+
+def rollout_lanes(task, words, lanes, actor, state, n_steps: int, *, reduce=False, devices=1) -> Rollout:
+    """`rollout` for code that is compiled already: `words` of the key, `lanes` `[B]`, a `Policy`."""
     if state is None:
         state = start_rollout(task, words, lanes, actor)
 
@@ -175,7 +180,7 @@ def _rollout(task, words, actor, state, batch_size, n_steps, reduce, devices):
     if not reduce:
         return Rollout(state, out, None)
     sums = jax.tree.map(lambda x: jnp.sum(x, axis=0, dtype=x.dtype), out)
-    return Rollout(state, None, Metrics(jnp.int32(batch_size * n_steps), *sums))
+    return Rollout(state, None, Metrics(jnp.int32(lanes.shape[0] * n_steps), *sums))
 
 
 def start_rollout(task, words, lanes, actor) -> RolloutState:
@@ -195,7 +200,7 @@ def _block(task, words, actor, step, lanes, session, obs, carry, *, n_steps, red
     def one(lane, n, session, obs, carry):
         chance = Chance(words, lane)
         first = session.t == 0
-        best = target(task, session) if not reduce or actor.kind == "oracle" else None
+        best = target(task, session)
         carry, action = actor(carry, obs, first, chance.at("policy", n), best)
         session, transition = forward(task, session, action, chance, n)
         seen = observation(task, session, chance, n + 1)

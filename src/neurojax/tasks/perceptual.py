@@ -10,7 +10,7 @@ import numpy as np
 
 from neurojax.core.parameters import flag, quantity, structure
 from neurojax.core.spaces import Channels, Discrete
-from neurojax.core.task import Deviation, Paper, Task
+from neurojax.core.task import Paper, Task
 from neurojax.core.timing import step_probabilities
 from neurojax.tasks.rules import fixate_then_choose, random_choice, ring
 
@@ -48,7 +48,6 @@ class PerceptualDecisionMaking(Task):
         "10.1523/JNEUROSCI.12-12-04745.1992",
     )
     TAGS = ("perceptual", "two-alternative", "supervised")
-    DEVIATIONS: tuple[Deviation, ...] = ()
 
     coherences: Any = quantity(
         (0.0, 6.4, 12.8, 25.6, 51.2), units="percent", low=0, high=100, many=True, aliases=("cohs",),
