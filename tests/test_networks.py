@@ -32,9 +32,7 @@ def test_gradients_equal_plain_autodiff(kind, first):
     first = None if first is None else firsts()
     rng = np.random.default_rng(1)
     errors = jnp.asarray(rng.normal(size=(T, B, A)), jnp.float32)
-    carry = jax.tree.map(
-        lambda c: jnp.asarray(rng.normal(size=(B, *c.shape)), jnp.float32), network.initial()
-    )
+    carry = jax.tree.map(lambda c: jnp.asarray(rng.normal(size=(B, *c.shape)), jnp.float32), network.initial())
     on_last = jax.tree.map(lambda c: jnp.asarray(rng.normal(size=c.shape), jnp.float32), carry)
 
     def loss(params, x, carry, plain):

@@ -25,8 +25,6 @@ import numpy as np
 
 from neurojax.errors import InvalidArgument
 
-# The coherences, in percent, where slope and lapses of a trained network can be told apart.
-PSYCHOMETRIC_COHERENCES = (0.0, 0.8, 1.6, 3.2, 6.4, 12.8)
 PARAMETERS = ("bias", "threshold", "lapse_left", "lapse_right")
 _MOST_LAPSES = 0.5
 

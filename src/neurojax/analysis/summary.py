@@ -178,7 +178,9 @@ def summarise(
         "references": dataclasses.asdict(numbers),
         "relative_to_ideal": performance / numbers.ideal,
         "score": numbers.score(performance) if numbers.ideal != numbers.blind else math.nan,
-        "overall": {k: v for k, v in dataclasses.asdict(evaluation.overall).items() if k not in ("conditions", "choices")},
+        "overall": {
+            k: v for k, v in dataclasses.asdict(evaluation.overall).items() if k not in ("conditions", "choices")
+        },
         "by_condition": conditions,
     }
     if isinstance(curve, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -67,15 +68,15 @@ class Metrics(struct.PyTreeNode):
 
     def summary(self) -> dict[str, float]:
         """Rates as plain numbers; NaN where no trial ended."""
-        counts = np.asarray(self.outcomes, np.float64)
-        total = counts.sum() or np.nan
+        counts = [float(n) for n in self.outcomes]
+        total = sum(counts) or math.nan
         responses = counts[Outcome.CORRECT] + counts[Outcome.ERROR]
         return {
             "trials": self.trials,
             "reward_per_step": float(self.reward) / int(self.steps),
             "performance": float(self.performance) / total,
             "response_rate": responses / total,
-            "accuracy_given_response": counts[Outcome.CORRECT] / (responses or np.nan),
+            "accuracy_given_response": counts[Outcome.CORRECT] / (responses or math.nan),
             "abort_rate": counts[Outcome.ABORT] / total,
             "miss_rate": counts[Outcome.MISS] / total,
         }

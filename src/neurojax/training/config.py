@@ -90,9 +90,9 @@ class TrainingConfig(_Section):
         devices: over how many devices to share the batch.
     """
 
-    updates: Count = 1000
+    updates: Count = 1500
     batch_size: Count = 64
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 5e-3
     schedule: Literal["constant", "cosine", "warmup_cosine"] = "cosine"
     clip: NotNegative = 1.0
     answer_weight: Positive = 1.0

@@ -184,7 +184,9 @@ def evaluate(
             raise InvalidArgument(f"condition {name!r} is an empty list; give at least one value")
         check_given({name: np.asarray(values)}, known, len(values))
     fits(network, task)
-    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())] if grid else []
+    combinations = (
+        [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())] if grid else []
+    )
     overall = _summary(task, {}, _play(task, network, key, trials, {}))
     if not combinations:
         return Evaluation(overall, [])

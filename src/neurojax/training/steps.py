@@ -64,11 +64,19 @@ class Hyperparameters(struct.PyTreeNode):
 
 
 class Sums(struct.PyTreeNode):
-    """Sums over updates, float32: of the loss, of answers given rightly, and of answers that were due; and how many."""
+    """Sums over updates, float32 scalars.
+
+    Attributes:
+        loss: of the updates' losses.
+        right, due: answers given rightly when they first were due, and all that were due.
+        trials: trials that began.
+        updates: how many updates.
+    """
 
     loss: Any
     right: Any
     due: Any
+    trials: Any
     updates: Any
 
 
@@ -94,7 +102,7 @@ class TrainState(struct.PyTreeNode):
 
 def no_sums() -> Sums:
     """The sums of no updates."""
-    return Sums(*(np.zeros((), np.float32) for _ in range(4)))
+    return Sums(*(np.zeros((), np.float32) for _ in range(5)))
 
 
 def start_training(task: Task, key: jax.Array, network: Network, plan: Plan) -> TrainState:
@@ -152,13 +160,15 @@ def _update(task, words, hyperparameters, lanes, state: TrainState, plan: Plan) 
         outputs, _, carry = network(batch.inputs, state.carry, first, noise)
         weights = _weights(task, batch, hyperparameters.answer_weight)
         total = jnp.sum(weights * losses(task, outputs, batch.targets))
-        right, due = answers(task, outputs, batch.targets, batch.weights, first)
-        return total, (jnp.sum(weights), total, right, due, carry)
+        trials = jnp.float32(lanes.shape[0]) if first is None else jnp.sum(first.astype(jnp.float32))
+        counts = (*answers(task, outputs, batch.targets, batch.weights, first), trials)
+        return total, (jnp.sum(weights), total, counts, carry)
 
-    gradient, (weight, total, right, due, carry) = jax.grad(total_loss, has_aux=True)(state.params)
+    gradient, (weight, total, counts, carry) = jax.grad(total_loss, has_aux=True)(state.params)
     if plan.devices > 1:  # one reduction over devices of all that is reduced
-        flat, restore = ravel_pytree((gradient, weight, total, right, due))
-        gradient, weight, total, right, due = restore(jax.lax.pmean(flat, AXIS))
+        flat, restore = ravel_pytree((gradient, weight, total, counts))
+        gradient, weight, total, counts = restore(jax.lax.pmean(flat, AXIS))
+    right, due, trials = (count * np.float32(plan.devices) for count in counts)
     weight = jnp.maximum(weight, np.float32(1e-9))
     gradient = jax.tree.map(lambda g: g / weight, gradient)
     limit = jnp.where(hyperparameters.clip > 0, hyperparameters.clip, jnp.inf)
@@ -172,7 +182,9 @@ def _update(task, words, hyperparameters, lanes, state: TrainState, plan: Plan) 
         params=jax.tree.map(lambda p, c: p - rate * c, state.params, change),
         adam=adam,
         update=state.update + 1,
-        sums=Sums(sums.loss + total / weight, sums.right + right, sums.due + due, sums.updates + 1),
+        sums=Sums(
+            sums.loss + total / weight, sums.right + right, sums.due + due, sums.trials + trials, sums.updates + 1
+        ),
         sessions=sessions,
         carry=None if sessions is None else carry,
     )

@@ -133,6 +133,7 @@ def _draw_actions(axes: Axes, task: Task, targets: np.ndarray, output: np.ndarra
         ticks = range(0, len(names), max(1, len(names) // 5)) if many else range(len(names))
         axes.set_yticks(list(ticks), [names[i] for i in ticks] if first else [""] * len(list(ticks)), fontsize=9)
         return
+
     def draw(values: np.ndarray, **style: Any) -> None:
         axes.step(time, np.append(values, values[-1:]), where="post", **style)
 

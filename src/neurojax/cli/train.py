@@ -1,0 +1,81 @@
+"""`neurojax train`: train a network, and leave a report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from neurojax.cli import environment, progress
+from neurojax.cli.console import print_json
+from neurojax.cli.parser import Parser
+from neurojax.errors import InvalidArgument
+
+
+def parser() -> Parser:
+    """The options."""
+    from neurojax.cli.settings import add_settings
+
+    out = Parser(
+        prog="neurojax train",
+        usage="neurojax train [ID] --out DIR [options]",
+        description="Train a network on a task. DIR gets config.toml, metrics.csv, checkpoints, figures, summary.json "
+        "and report.html.",
+    )
+    out.add_argument("id", metavar="ID", nargs="?", help="the task, e.g. PerceptualDecisionMaking-v0")
+    out.add_argument("--out", required=True, metavar="DIR", help="the run's folder")
+    out.add_argument("--config", metavar="FILE", help="settings in TOML, as a run writes them; options take precedence")
+    existing = out.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR")
+    existing.add_argument("--overwrite", action="store_true", help="replace the run in DIR")
+    out.add_argument("--json", action="store_true", help="print the summary as JSON, and nothing else on stdout")
+    out.add_argument("--quiet", action="store_true", help="show no progress")
+    add_settings(out)
+    return out
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, evaluate, write, print."""
+    from neurojax.cli.settings import apply
+    from neurojax.training.config import RunConfig, load_config
+
+    folder = Path(options.out)
+    if options.resume and options.config is None:
+        config = load_config(folder)
+    elif options.config is not None:
+        config = load_config(options.config)
+    elif options.id is None:
+        raise InvalidArgument("state a task, such as PerceptualDecisionMaking-v0, or --config FILE, or --resume")
+    else:
+        config = RunConfig()
+    config = apply(config, options, options.id)
+    environment.prepare(config.training.devices)
+    from neurojax.cli import finish
+    from neurojax.training.supervised import train
+
+    reached = 0
+    try:
+        with progress.shown(config.training.updates, quiet=options.quiet) as feed:
+
+            def report(now):
+                nonlocal reached
+                reached = now.update
+                if feed is not None:
+                    feed(now)
+
+            result = train(config, folder, resume=options.resume, overwrite=options.overwrite, progress=report)
+        seconds = {"compile": result.compile_seconds, "run": result.run_seconds}
+        if options.resume:  # all the time that the run has had
+            earlier = finish.earlier_seconds(folder)
+            seconds = {name: value + earlier.get(name, 0.0) for name, value in seconds.items()}
+        summary = finish.finish(result, folder, seconds=seconds)
+    except KeyboardInterrupt:
+        again = f"neurojax train --resume --out {shlex.quote(str(folder))}"
+        print(f"neurojax: stopped after step {reached}; go on from the last checkpoint with: {again}", file=sys.stderr)
+        return 130
+    if options.json:
+        print_json(summary)
+    else:
+        finish.show(summary, folder)
+    return 0
