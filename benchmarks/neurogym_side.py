@@ -101,7 +101,9 @@ def main():
     import neurogym as ngym
 
     steps, repeats = (5_000, 3) if options.quick else (50_000, 9)
-    known = set(ngym.all_envs())
+    import gymnasium
+
+    known = set(gymnasium.registry)
     dataset = ngym.Dataset(TASK, env_kwargs={"dt": 100}, batch_size=BATCH, seq_len=STEPS)
     many = 200  # several refills of its cache
     seconds = median_seconds(lambda: [dataset() for _ in range(many)], repeats) / many

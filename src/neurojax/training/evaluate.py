@@ -188,7 +188,7 @@ def evaluate(
         [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())] if grid else []
     )
     overall = _summary(task, {}, _play(task, network, key, trials, {}))
-    if not combinations:
+    if not grid:
         return Evaluation(overall, [])
     given = {name: np.repeat([c[name] for c in combinations], trials) for name in grid}
     results = _play(task, network, key, trials * len(combinations), given)

@@ -1,0 +1,347 @@
+"""Record NeuroGym's trials under given conditions and given actions, for tests/test_parity.py.
+
+Runs in an environment of its own (requirements.txt), by `make parity`:
+
+    python tests/parity/record.py --out FOLDER [--against FOLDER]
+
+With `--against`, what was recorded is compared with another recording, and a difference is an error.
+
+NeuroGym is driven by `new_trial` and `step`: its `reset` takes a hidden random step, so that a trial's first
+observation is never seen. Its generator is replaced by `Forced`, which draws what the conditions say and noise of a
+stated size; no rule of NeuroGym is touched.
+
+A file holds, for C trials, N plays (sequences of actions), P periods, D channels, at most T steps:
+
+    meta            JSON: the setting, the versions, names of periods, NeuroGym's threshold where it has one
+    condition:NAME  float64 [C]
+    lengths         int32 [C], steps of a trial in which nobody answers
+    periods         int32 [C, P, 2], start and end in steps
+    frames, noise   float32 [C, T, D], what is shown at each step, and its noise for normal numbers that are all 1
+    targets         float64 [C, T] or [C, T, A], NeuroGym's ground truth at each step
+    play_trials     int16 [N, K], the trials of each play, one after the other
+    play_kinds      int8 [N], index in meta["kinds"]
+    play_steps      int16 [N]
+    actions         int8 [N, T'], or float32 [N, T', A]
+    rewards         float64 [N, T']
+    ended           bool [N, T'], whether the step ended its trial
+    performance     float64 [N, T'], where it did
+    observations    float32 [N, T', D], only where what is shown depends on the actions (else: frames)
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+from cases import HR, PDM, RDR, REACH, RSG, SETTINGS, Setting
+
+IDS = (PDM, "DelayMatchSample-v0", RSG, HR, REACH, RDR)
+CLOSED_LOOP = (REACH,)
+SERIES = 4  # trials of a play that goes on from trial to trial
+KINDS = ("wait", "oracle", "constant", "random", "seldom", "late", "slip", "single", "series")
+
+
+class Forced(np.random.RandomState):
+    """A generator whose draws are the ones wanted; others are as ever."""
+
+    def __init__(self, seed: int):
+        super().__init__(seed)
+        self.level = 0.0  # what every normal number is
+        self.durations: list[float] = []  # the next draws of a duration; the last one stays
+        self.coin: float | None = None
+
+    def _duration(self, possible) -> float | None:
+        if not self.durations or not possible(self.durations[0]):
+            return None
+        return self.durations.pop(0) if len(self.durations) > 1 else self.durations[0]
+
+    def randn(self, *shape):
+        return np.full(shape, self.level)
+
+    def choice(self, a, *args, **kwargs):
+        forced = self._duration(lambda d: np.any(np.asarray(a) == d))
+        return super().choice(a, *args, **kwargs) if forced is None else forced
+
+    def uniform(self, low=0.0, high=1.0, size=None):
+        forced = self._duration(lambda d: low <= d <= high)
+        return super().uniform(low, high, size) if forced is None else forced
+
+    def rand(self, *shape):
+        return super().rand(*shape) if self.coin is None or shape else self.coin
+
+
+class Machine:
+    """A NeuroGym environment whose trials are given, one after the other."""
+
+    def __init__(self, setting: Setting, seed: int = 0):
+        import gymnasium
+        import neurogym  # noqa: F401  (registers its tasks)
+        from neurogym.core import TrialWrapper
+        from neurogym.wrappers import ReactionTime
+
+        machine = self
+
+        class Given(TrialWrapper):
+            def new_trial(self, **_):
+                return self.env.new_trial(**machine.next_conditions())
+
+        made = gymnasium.make(setting.task, disable_env_checker=True, **setting.keywords)
+        self.base = made.unwrapped
+        self.rng = self.base.rng = Forced(seed)
+        for name, value in setting.attributes.items():
+            setattr(self.base, name, value)
+        self.env = Given(self.base)
+        if setting.reaction_time is not None:
+            self.env = ReactionTime(self.env, **setting.reaction_time)
+        self.queue: list[dict] = []
+
+    def next_conditions(self) -> dict:
+        conditions = dict(self.queue.pop(0) if len(self.queue) > 1 else self.queue[0])
+        tie, shown = conditions.pop("tie", None), conditions.pop("shown", None)
+        self.rng.coin = None if tie is None else (0.25 if tie else 0.75)
+        duration = conditions.get("interval", conditions.get("measure"))
+        self.rng.durations = [] if duration is None else [duration] if shown is None else [duration, shown]
+        if duration is not None:  # drawn, so that every use of the draw sees it
+            conditions.pop("interval", None)
+            conditions.pop("measure", None)
+        return {k: int(v) if k in ("ground_truth", "rule", "stimulus") and v == int(v) else v for k, v in conditions.items()}
+
+    def start(self, conditions: list[dict]):
+        """Begin a trial; its first observation."""
+        self.queue = list(conditions)
+        self.base.t = self.base.t_ind = 0
+        self.base.performance = 0
+        self.base._top.new_trial()
+        return self.base.post_step(self.base.ob[0].copy(), 0, False, False, {})[0].copy()
+
+
+@dataclasses.dataclass
+class Play:
+    """One sequence of actions, and what came of it."""
+
+    kind: str
+    trials: list[int]
+    actions: list = dataclasses.field(default_factory=list)
+    rewards: list = dataclasses.field(default_factory=list)
+    ended: list = dataclasses.field(default_factory=list)
+    performance: list = dataclasses.field(default_factory=list)
+    targets: list = dataclasses.field(default_factory=list)
+    observations: list = dataclasses.field(default_factory=list)
+    hands: list = dataclasses.field(default_factory=list)
+
+
+def play(machine: Machine, setting: Setting, kind: str, trials: list[int], policy) -> Play:
+    """Play trials to their end; `policy(step in the trial, trial, environment)` gives the actions."""
+    out = Play(kind, trials)
+    seen = machine.start([setting.conditions[c] for c in trials])
+    done, t = 0, 0
+    while done < len(trials):
+        action = policy(t, trials[done], machine.base)
+        out.observations.append(seen.copy())
+        out.actions.append(np.copy(action))
+        seen, reward, terminated, truncated, info = machine.env.step(action)
+        if terminated or truncated:
+            raise RuntimeError(f"{setting.name}: NeuroGym ended the session")
+        out.rewards.append(float(reward))
+        out.targets.append(np.asarray(info["gt"], float))
+        out.ended.append(bool(info["new_trial"]))
+        out.performance.append(float(info["performance"]) if info["new_trial"] else 0.0)
+        done, t = (done + 1, 0) if info["new_trial"] else (done, t + 1)
+    return out
+
+
+def steer(t, trial, env):
+    """The way to the target on the circle: NeuroGym's ground truth is no action there."""
+    away = np.mod(env.trial["ground_truth"] - env.state + np.pi, 2 * np.pi) - np.pi
+    return 0 if abs(away) < 0.025 else (1 if away > 0 else 2)
+
+
+def record(setting: Setting) -> dict[str, np.ndarray]:
+    """All plays of one setting, as the arrays of its file."""
+    machine = Machine(setting)
+    base = machine.base
+    count = len(setting.conditions)
+    rng = np.random.RandomState(zlib.crc32(setting.name.encode()))
+    box = not hasattr(base.action_space, "n")
+    rest = np.array([-1.0, -0.5], np.float32) if box else 0
+    sample = lambda: (
+        rng.uniform(base.action_space.low, base.action_space.high).astype(np.float32)
+        if box
+        else int(rng.randint(base.action_space.n))
+    )
+
+    # Trials in which nobody answers give the clock, the frames and the targets.
+    waits, noise, periods = [], [], []
+    for c in range(count):
+        for level in (1.0, 0.0):
+            machine.rng.level = level
+            machine.start([setting.conditions[c]])
+            noise.append(base.ob.copy())
+        periods.append([[base.start_ind[p], base.end_ind[p]] for p in base.start_ind])
+        waits.append(play(machine, setting, "wait", [c], lambda *_: rest))
+    noise = [loud - quiet for loud, quiet in zip(noise[::2], noise[1::2], strict=True)]
+    lengths = np.array([len(w.actions) for w in waits], np.int32)
+    targets = [np.array(w.targets) for w in waits]
+    frames = [np.array(w.observations, np.float32) for w in waits]
+
+    best = (lambda t, c, env: steer(t, c, env)) if setting.task in CLOSED_LOOP else None
+    if best is None:
+        best = lambda t, c, env: targets[c][t].astype(np.float32) if box else int(targets[c][t])
+    answer = lambda c: next((t for t in range(lengths[c]) if np.any(targets[c][t] != targets[c][0])), 0)
+    corners = [(-1, -1), (0, 0), (1, 2), (0.5, 0.25)]
+    constants = [np.array(a, np.float32) for a in corners] if box else list(range(1, base.action_space.n))
+
+    plays = list(waits)
+    for c in range(count):
+        run = lambda kind, policy, c=c: plays.append(play(machine, setting, kind, [c], policy))
+        run("oracle", best)
+        for constant in constants:
+            run("constant", lambda *_, a=constant: a)
+        for _ in range(setting.plays):
+            run("random", lambda *_: sample())
+            run("seldom", lambda *_: sample() if rng.rand() < 0.15 else rest)
+            run("late", lambda t, c, env: sample() if t >= answer(c) else rest)
+            slip = int(rng.randint(lengths[c]))
+            run("slip", lambda t, c, env, slip=slip: sample() if t == slip else best(t, c, env))
+        if setting.task == RSG or setting.reaction_time is not None:  # the time of the response is the answer
+            for when in range(lengths[c]):
+                run("single", lambda t, c, env, when=when: 1 if t == when else 0)
+    for policy in (best, lambda *_: sample(), lambda *_: sample() if rng.rand() < 0.15 else rest, lambda *_: rest):
+        for _ in range(2):
+            trials = [int(c) for c in rng.randint(count, size=SERIES)]
+            plays.append(play(machine, setting, "series", trials, policy))
+
+    if setting.task not in CLOSED_LOOP:
+        for p in plays:
+            _same_frames(setting, p, frames, targets)
+    return _arrays(setting, machine, plays, lengths, periods, frames, noise, targets, box)
+
+
+def _same_frames(setting, played: Play, frames, targets) -> None:
+    """Frames and targets are stored once for each trial, so they must not depend on the actions."""
+    done, t = 0, 0
+    for seen, target, ended in zip(played.observations, played.targets, played.ended, strict=True):
+        c = played.trials[done]
+        if not (np.array_equal(seen, frames[c][t]) and np.array_equal(target, targets[c][t])):
+            raise RuntimeError(f"{setting.name}: what is shown depends on the actions")
+        done, t = (done + 1, 0) if ended else (done, t + 1)
+
+
+def _arrays(setting, machine, plays, lengths, periods, frames, noise, targets, box) -> dict[str, np.ndarray]:
+    import neurogym
+
+    def padded(rows, dtype):
+        rows = [np.asarray(row, dtype) for row in rows]
+        out = np.zeros((len(rows), max(map(len, rows)), *rows[0].shape[1:]), dtype)
+        for i, row in enumerate(rows):
+            out[i, : len(row)] = row
+        return out
+
+    meta = {
+        "setting": dataclasses.asdict(setting),
+        "neurogym": neurogym.__version__,
+        "period_names": list(machine.base.start_ind),
+        "kinds": list(KINDS),
+        "threshold": float(machine.base.mid_delay) if setting.task == HR else None,
+    }
+    out = {
+        "meta": np.array(json.dumps(meta, sort_keys=True)),
+        "lengths": lengths,
+        "periods": np.array(periods, np.int32),
+        "frames": padded(frames, np.float32),
+        "noise": padded([n[: len(f)] for n, f in zip(noise, frames, strict=True)], np.float32),
+        "targets": padded(targets, np.float64),
+        "play_trials": np.array([(p.trials * SERIES)[:SERIES] for p in plays], np.int16),
+        "play_kinds": np.array([KINDS.index(p.kind) for p in plays], np.int8),
+        "play_steps": np.array([len(p.actions) for p in plays], np.int16),
+        "actions": padded([p.actions for p in plays], np.float32 if box else np.int8),
+        "rewards": padded([p.rewards for p in plays], np.float64),
+        "ended": padded([p.ended for p in plays], np.bool_),
+        "performance": padded([p.performance for p in plays], np.float64),
+    }
+    for name in setting.conditions[0]:
+        out[f"condition:{name}"] = np.array([c[name] for c in setting.conditions], np.float64)
+    if setting.task in CLOSED_LOOP:
+        del out["frames"]
+        out["observations"] = padded([p.observations for p in plays], np.float32)
+    return out
+
+
+def record_sessions() -> dict:
+    """What NeuroGym does between trials: at a reset, and over blocks."""
+    import gymnasium
+    import neurogym  # noqa: F401
+
+    reset = {}
+    for id in IDS:
+        env = gymnasium.make(id, disable_env_checker=True).unwrapped
+        env.rng = Forced(0)
+        env.reset()
+        reset[id] = int(env.t_ind)
+    first_rules = []
+    for seed in range(20):
+        env = gymnasium.make(HR, disable_env_checker=True, timing={"fixation": 500, "fixation2": 600}).unwrapped
+        env.rng = np.random.RandomState(seed)
+        first_rules.append(int(env.new_trial()["rule"]))
+    env = gymnasium.make(HR, disable_env_checker=True, timing={"fixation": 500, "fixation2": 600}).unwrapped
+    env.rng = np.random.RandomState(1)
+    env.new_block()
+    rules, sizes = [], []
+    for _ in range(100):
+        sizes.append(int(env.block_size))
+        rules.append(int(env.new_trial()["rule"]))
+    return {"steps_hidden_by_reset": reset, "first_rules": first_rules, "rules": rules, "block_sizes": sizes}
+
+
+def differences(new: Path, old: Path) -> list[str]:
+    """Where two folders of recordings differ: integers exactly, floats by more than 1e-9 of their scale."""
+    names = {p.name for folder in (new, old) for p in folder.iterdir() if p.suffix in (".npz", ".json")}
+    found = []
+    for name in sorted(names):
+        if not ((new / name).is_file() and (old / name).is_file()):
+            found.append(f"{name}: only in {new if (new / name).is_file() else old}")
+        elif name.endswith(".json"):
+            if json.loads((new / name).read_text()) != json.loads((old / name).read_text()):
+                found.append(f"{name}: differs")
+        else:
+            with np.load(new / name) as a, np.load(old / name) as b:
+                found += [f"{name}: {key} is not in both" for key in sorted(set(a.files) ^ set(b.files))]
+                both = sorted(set(a.files) & set(b.files))
+                found += [f"{name}: {key} differs" for key in both if not _equal(a[key], b[key])]
+    return found
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    if a.dtype.kind != "f":
+        return bool(np.array_equal(a, b))
+    return bool(np.allclose(a, b, rtol=0, atol=1e-9 * max(1.0, float(np.abs(b).max(initial=0)))))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Record NeuroGym's trials for tests/test_parity.py.")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--against", type=Path, help="folder of an earlier recording, to compare with")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    for stale in [*args.out.glob("*.npz"), *args.out.glob("*.json")]:
+        stale.unlink()
+    for setting in SETTINGS:
+        np.savez_compressed(args.out / f"{setting.name}.npz", **record(setting))
+    (args.out / "sessions.json").write_text(json.dumps(record_sessions(), indent=1) + "\n")
+    print(f"recorded {len(SETTINGS)} settings in {args.out}")
+    if args.against is None:
+        return 0
+    found = differences(args.out, args.against)
+    print("\n".join(found) if found else f"equal to {args.against}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
