@@ -35,13 +35,7 @@ class PerceptualDecisionMaking(Task):
 
     TIMING = {"fixation": 100, "stimulus": 2000, "delay": 0, "decision": 100}
     REWARDS = {"abort": -0.1, "correct": 1.0, "fail": 0.0}
-    PRESETS = {
-        "paper": {
-            "timing": {"fixation": 300, "stimulus": 2000, "decision": 1000},
-            "coherences": (0.0, 3.2, 6.4, 12.8, 25.6, 51.2),
-            "strict_fixation": True,
-        }
-    }
+    PRESETS = {"paper": {"strict_fixation": True}}
     PAPER = Paper(
         "Britten, Shadlen, Newsome & Movshon (1992). The analysis of visual motion: a comparison of neuronal and "
         "psychophysical performance. J. Neurosci. 12:4745",

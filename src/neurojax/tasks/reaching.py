@@ -183,7 +183,6 @@ class ReachingDelayResponse(Task):
         "multidimensional action space",
         "supervised",
     )
-    PRESETS = {}
     DEVIATIONS = (
         Deviation(
             what="rewards['fail']",
@@ -205,7 +204,7 @@ class ReachingDelayResponse(Task):
     lowbound: Any = quantity(0.0, low=-1, high=2, doc="least position")
     highbound: Any = quantity(1.0, low=-1, high=2, doc="greatest position")
     abort: Any = flag(False, source="neurojax", doc="whether going during the stimulus ends the trial")
-    strict_fixation: Any = flag(False, source="paper", doc="whether going before the decision ends the trial")
+    strict_fixation: Any = flag(False, source="neurojax", doc="whether going before the decision ends the trial")
 
     def validate(self) -> None:
         if not self.lowbound <= self.highbound:

@@ -46,7 +46,7 @@ class HierarchicalReasoning(Task):
         "decision": 700,
     }
     REWARDS = {"abort": -0.1, "correct": 1.0, "fail": 0.0}
-    PRESETS = {"paper": {"abort": True, "dt": 10}}
+    PRESETS = {"paper": {"abort": True}}
     PAPER = Paper(
         "Sarafyazd & Jazayeri (2019). Hierarchical reasoning by neural circuits in the frontal cortex. "
         "Science 364:eaav8911",

@@ -36,13 +36,7 @@ class ReadySetGo(Task):
     TIMING = {"fixation": 100, "ready": 83, "measure": ("uniform", (800, 1500)), "set": 83}
     REWARDS = {"abort": -0.1, "correct": 1.0, "fail": 0.0}
     PERIODS = ("fixation", "ready", "measure", "set", "production")
-    PRESETS = {
-        "paper": {
-            "timing": {"measure": ("choice", tuple(500 + 500 * i / 6 for i in range(7)))},
-            "dt": 20,
-            "strict_fixation": True,
-        }
-    }
+    PRESETS = {"paper": {"strict_fixation": True}}
     PAPER = Paper(
         "Remington, Narain, Hosseini & Jazayeri (2018). Flexible sensorimotor computations through rapid "
         "reconfiguration of cortical dynamics. Neuron 98:1005",
