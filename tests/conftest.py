@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import jax
 import pytest
@@ -10,7 +10,7 @@ import pytest
 import neurojax as nj
 
 
-@lru_cache(maxsize=None)
+@cache
 def _views(id: str):
     task = nj.make(id)
     key = jax.random.key(11)

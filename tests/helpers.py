@@ -10,10 +10,55 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import neurojax as nj
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.session import begin, start_memory
 
 TOLERANCE = 1e-6  # of floats, between views and between eager and compiled code
+
+
+class Blocks(nj.Task):
+    """A small task with memory: one of two sides is right, and which stays so after a success."""
+
+    TIMING = {"cue": ("uniform", (200, 500)), "decision": 200}
+    REWARDS = {"correct": 1.0, "wrong": -0.5}
+
+    sigma: object = nj.quantity(0.5, low=0)
+
+    @property
+    def channels(self):
+        return nj.Channels.named(side=1, go=1)
+
+    @property
+    def actions(self):
+        return nj.Discrete.named(wait=1, side=2)
+
+    def init_memory(self, draw):
+        return {"side": draw.integer("side", 2), "wins": jnp.int32(0)}
+
+    def next_memory(self, memory, trial, result, draw):
+        won = result.outcome == nj.Outcome.CORRECT
+        stays = won & (draw.uniform("stay") < 0.8)
+        return {"side": jnp.where(stays, memory["side"], 1 - memory["side"]), "wins": memory["wins"] + won}
+
+    def conditions(self, draw, memory):
+        return {"side": draw.remembered("side", memory["side"], 2), "sign": draw.flip("sign")}
+
+    def observe(self, trial, state, t):
+        side = jnp.where(trial["sign"], 1, -1) * (2 * trial["side"] - 1)
+        return {"side": jnp.where(trial.during("cue", t), side, 0), "go": trial.during("decision", t)}
+
+    def noise(self, trial, state, t, draw):
+        return {"side": self.sigma * draw.normal("side")}
+
+    def target(self, trial, state, t):
+        return jnp.where(trial.during("decision", t), 1 + trial["side"], 0)
+
+    def respond(self, trial, state, action, t, draw):
+        decides = trial.during("decision", t) & (action != 0)
+        correct = action == 1 + trial["side"]
+        reward = jnp.where(correct, self.rewards["correct"], self.rewards["wrong"])
+        return nj.consequence(reward=jnp.where(decides, reward, 0.0), end=decides, correct=correct)
 
 
 def assert_same_bits(a, b):

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.extend.core import jaxprs_in_params
 
 from neurojax.core.chance import Chance, key_words
 from neurojax.errors import InvalidArgument, UnknownName
@@ -54,7 +55,7 @@ def products_in_scans(jaxpr, inside=False):
     for eqn in jaxpr.eqns:
         if inside and eqn.primitive.name == "dot_general":
             found.append(eqn.outvars[0].aval.shape)
-        for inner in jax.core.jaxprs_in_params(eqn.params):
+        for inner in jaxprs_in_params(eqn.params):
             found += products_in_scans(inner, inside or eqn.primitive.name == "scan")
     return found
 
@@ -121,7 +122,7 @@ def test_leaky_equation_by_hand(name):
 
 
 def test_noise_has_the_stated_size():
-    """Without weights, a linear unit's noise has standing deviation s * sqrt(2 / (2 - a))."""
+    """Without weights, a linear unit's noise has standard deviation s * sqrt(2 / (2 - a))."""
     cell = LeakyRNN(1, 4, KEY, dt=10, tau=100, nonlinearity="linear", recurrent_noise=0.3)
     cell.u[...] = jnp.zeros((4, 4))
     network = Network(cell, 1, KEY)

@@ -56,7 +56,9 @@ RDR = "ReachingDelayResponse-v0"
 
 _COHERENCES = [0, 6.4, 12.8, 25.6, 51.2]
 _DELAYS = [530, 610, 690, 770, 850, 930, 1010, 1090, 1170]
-_ANGLES = [0.0, 0.4, 1.5, 3.0, math.pi, 3.3, 4.7, 6.28]
+# NeuroGym cuts the angle that it scores to whole radians, so these are scored alike; the others are not
+_WHOLE_ANGLES = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0]
+_ANGLES = [0.4, math.pi, 4.7, 6.28]
 _UNTIL_STIMULUS = ("fixation", "stimulus")
 # NeuroGym's hand, .05 rad a time step: neurojax's default is repaired
 _SLOW_HAND = {"speed": 0.0, "step": 0.05}
@@ -233,7 +235,7 @@ SETTINGS = [
         ],
     ),
     # ---------------------------------------------------------------- Reaching1D
-    Setting("reach-defaults", REACH, {}, _grid(ground_truth=_ANGLES), here=_SLOW_HAND),
+    Setting("reach-defaults", REACH, {}, _grid(ground_truth=_WHOLE_ANGLES + _ANGLES), here=_SLOW_HAND),
     Setting(
         "reach-ring8",
         REACH,
@@ -243,17 +245,17 @@ SETTINGS = [
             "timing": {"fixation": 225, "reach": 1500},
             "rewards": {"correct": 2.0, "fail": -0.5},
         },
-        _grid(ground_truth=_ANGLES),
+        _grid(ground_truth=_WHOLE_ANGLES + _ANGLES),
         here=_SLOW_HAND,
     ),
     Setting(
         "reach-no-fixation",
         REACH,
         {"dt": 20, "dim_ring": 5, "timing": {"fixation": 0, "reach": 400}, "rewards": {"correct": 1.0, "fail": 0.0}},
-        _grid(ground_truth=_ANGLES),
+        _grid(ground_truth=_WHOLE_ANGLES),
         here=_SLOW_HAND,
     ),
-    Setting("reach-fast-hand", REACH, {}, _grid(ground_truth=_ANGLES[:4]), plays=1),
+    Setting("reach-fast-hand", REACH, {}, _grid(ground_truth=[1.0, 3.0, 5.0]), plays=1),
     # ---------------------------------------------------------------- ReachingDelayResponse
     Setting("rdr-no-delay", RDR, {"timing": {"delay": 0}}, _grid(ground_truth=[0.0, 0.25, 0.7, 1.0])),
     Setting("rdr-delay-1000", RDR, {"timing": {"delay": 1000}}, _grid(ground_truth=[0.0, 0.25, 0.7, 1.0])),

@@ -279,9 +279,9 @@ class _Problem:
         bounds: list[tuple[float, float]] = list(self.bounds)
         if fixed is not None:
             bounds[fixed] = (float(start[fixed]), float(start[fixed]))
-        found = minimize(
-            self.cost, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-12, "gtol": 1e-7}
-        )
+        # TNC, since the threads of BLAS, which L-BFGS calls on these four numbers, get in each other's way.
+        options = {"ftol": 1e-12, "gtol": 1e-7, "maxfun": 400}
+        found = minimize(self.cost, start, jac=True, bounds=bounds, method="TNC", options=options)
         return np.asarray(found.x), float(found.fun)
 
     def interval(self, i: int, best: np.ndarray, cost: float, level: float) -> Estimate:
@@ -290,24 +290,28 @@ class _Problem:
 
         rise = float(ndtri((1 + level) / 2)) ** 2 / 2
         natural: Callable[[float], float] = math.exp if i == 1 else float
-        ends = [self._crossing(i, best, cost + rise, end) for end in self.bounds[i]]
+        ends = [self._crossing(i, best, cost, rise, end) for end in self.bounds[i]]
         unbounded = (-math.inf, math.inf) if i == 0 else (0.0, math.inf) if i == 1 else self.bounds[i]
         low, high = (u if e is None else natural(e) for e, u in zip(ends, unbounded, strict=True))
         return Estimate(natural(float(best[i])), low, high)
 
-    def _crossing(self, i: int, best: np.ndarray, height: float, end: float) -> float | None:
-        """Where between the estimate and `end` the profile rises through `height`; None if it never does."""
+    def _crossing(self, i: int, best: np.ndarray, cost: float, rise: float, end: float) -> float | None:
+        """Where between the estimate and `end` the profile has risen by `rise`; None if it never does."""
         from scipy.optimize import brentq
 
         last = np.array(best)
+        known: dict[float, float] = {}  # a second descent to a value may end a hair beside the first
 
         def excess(value: float) -> float:
             nonlocal last
-            start = np.array(last)
-            start[i] = value
-            last, cost = self._descend(start, fixed=i)
-            return cost - height
+            if value not in known:
+                start = np.array(last)
+                start[i] = value
+                last, found = self._descend(start, fixed=i)
+                known[value] = found - cost - rise
+            return known[value]
 
+        known[float(best[i])] = -rise
         near, step = float(best[i]), (end - float(best[i]))
         if step == 0:
             return None

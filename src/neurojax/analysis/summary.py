@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # A condition with more values than this is left out of tables.
 _MOST_VALUES = 8
+_MOST_TRIALS = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,7 @@ def by_condition(task: Task, network: Network, key: jax.Array, trials: int) -> d
     Args:
         task, network: as for `evaluate`.
         key: typed key; not consumed.
-        trials: how many are played.
+        trials: how many are played; at most 8,192.
 
     Returns:
         By condition, one row a value: `value`, `trials`, `performance`, `response_rate`, `accuracy_given_response`,
@@ -113,7 +114,8 @@ def by_condition(task: Task, network: Network, key: jax.Array, trials: int) -> d
     from neurojax.envs.rollout import play
     from neurojax.training.evaluate import policy_of
 
-    played = play(task, key, trials, policy=policy_of(network, task), carry=network.initial())
+    key = jax.random.fold_in(key, 0)  # the first of the trials that `evaluate` plays with the same key
+    played = play(task, key, min(trials, _MOST_TRIALS), policy=policy_of(network, task), carry=network.initial())
     outcome, performance = np.asarray(played.result.outcome), np.asarray(played.result.performance)
     correct = outcome == Outcome.CORRECT
     answered = correct | (outcome == Outcome.ERROR)

@@ -53,6 +53,17 @@ class Comparison:
         of = f" of {subjects} animal{'s' if subjects > 1 else ''}" if subjects else ""
         return f"{len(self.animals):,} trials{of} from {self.source}, {missing:,} of them without a choice."
 
+    def notes(self) -> list[str]:
+        """What to bear in mind."""
+        if self.network is None:
+            return []
+        missing, trials = int(np.sum(~self.network.answered)), len(self.network)
+        if missing < 0.02 * trials:
+            return []
+        note = f"The network gave no response in {missing:,} of its {trials:,} trials: they count as missing"
+        times = ", and mean response times are those of the rest, which at low coherence are the quicker ones"
+        return [note + (times if self.chronometric else "") + "."]
+
     def rows(self) -> list[dict[str, Any]]:
         """By the animals' coherences: `animals` and, where there is one, `network`."""
         network = {} if self.network is None else {r["coherence"]: r for r in self.network.by_coherence()}
@@ -76,6 +87,7 @@ class Comparison:
             "readout": str(self.readout) if self.network is not None else None,
             "non_decision_time_ms": self.non_decision_time if self.chronometric else None,
             "left_out": list(self.left_out),
+            "notes": self.notes(),
             "by_coherence": self.rows(),
             "psychometric": {name: fit_psychometric(trials.choices()).to_dict() for name, trials in who.items()},
         }

@@ -128,7 +128,7 @@ def sample_trials(task: Task, network: Any, seed: int) -> Any:
     from neurojax.networks import draw_noise
     from neurojax.training.evaluate import policy_of
 
-    key = jax.random.key(seed)
+    key = jax.random.fold_in(jax.random.key(seed), 0)  # the first trials of the evaluation
     policy = as_policy(policy_of(network, task), task, network.initial()) if task.closed_loop else "oracle"
     batch = render(task, key, _SAMPLES, policy=policy, devices=1)
     inputs = jnp.swapaxes(batch.inputs, 0, 1)
@@ -281,7 +281,7 @@ def _animals(comparison: Comparison, figures: dict[str, bytes]) -> list[str]:
     if "animals_chronometric" in figures:
         caption = f"Mean response times; bars are 1.96 standard errors. The network's readout: {comparison.readout}."
         parts.append(report.picture(figures["animals_chronometric"], caption))
-    parts += [report.paragraph(reason, "note") for reason in comparison.left_out]
+    parts += [report.paragraph(reason, "note") for reason in (*comparison.left_out, *comparison.notes())]
     rows = comparison.rows()
     timed = comparison.animals.time is not None
     header = ["coherence (%)", "animals: trials", "accuracy", *(["response time (ms)"] if timed else [])]
@@ -290,11 +290,15 @@ def _animals(comparison: Comparison, figures: dict[str, bytes]) -> list[str]:
         line: list[Any] = [f"{row['coherence']:g}", row["animals"]["trials"], row["animals"]["accuracy"]]
         line += [f"{row['animals']['response_time_ms']:.0f}"] if timed else []
         if comparison.network is not None:
-            line += [row["network"]["accuracy"]]
+            line += [row["network"]["accuracy"], report.percent(row["network"]["answered"] / row["network"]["trials"])]
             line += [f"{row['network']['response_time_ms']:.0f}"] if comparison.chronometric else []
         lines.append(line)
     if comparison.network is not None:
-        header += ["network: accuracy", *(["response time (ms)"] if comparison.chronometric else [])]
+        header += [
+            "network: accuracy of the answered",
+            "answered",
+            *(["response time (ms)"] if comparison.chronometric else []),
+        ]
     return [*parts, report.table(header, lines)]
 
 
@@ -336,12 +340,12 @@ def show(summary: dict[str, Any], folder: Path) -> None:
     rows.add_row("  relative to the ideal observer", report.percent(summary["relative_to_ideal"]))
     rows.add_row("  score (0 blind, 1 ideal)", number(summary["score"]))
     for name, text in _WHO.items():
-        rows.add_row(f"  of the {text}" if name != "random" else f"  of {text}", number(summary["references"][name]))
+        rows.add_row(f"reference: {text}", number(summary["references"][name]))
     rows.add_row("answered", report.percent(overall["response_rate"]))
     rows.add_row("accuracy of those", report.percent(overall["accuracy_given_response"]))
     rows.add_row("aborted", report.percent(overall["abort_rate"]))
     for name, value in summary["seconds"].items():
-        rows.add_row(f"wall time: {name}", f"{value:.1f} s")
+        rows.add_row(f"wall time to {name}", f"{value:.1f} s")
     console.print(rows)
     for name, levels in summary["by_condition"].items():
         if name == "coherence" and "by_coherence" in summary:
@@ -359,14 +363,16 @@ def show(summary: dict[str, Any], folder: Path) -> None:
 def _show_animals(animals: dict[str, Any], new_table: Any) -> None:
     console = output()
     console.print(animals["description"])
-    for reason in animals["left_out"]:
+    for reason in (*animals["left_out"], *animals["notes"]):
         console.print(reason)
     who = [name for name in ("animals", "network") if name in animals["by_coherence"][0]]
-    rows = new_table("coherence (%)", *(f"{w}: {c}" for w in who for c in ("accuracy", "response time (ms)")))
+    columns = ("answered", "accuracy of those", "ms")
+    rows = new_table("coherence (%)", *(f"{w}: {c}" for w in who for c in columns))
     for row in animals["by_coherence"]:
         cells = []
         for w in who:
-            cells += [number(row[w]["accuracy"]), number(row[w].get("response_time_ms"), 0)]
+            share = row[w]["answered"] / row[w]["trials"]
+            cells += [report.percent(share), number(row[w]["accuracy"]), number(row[w].get("response_time_ms"), 0)]
         rows.add_row(f"{row['coherence']:g}", *cells)
     console.print(rows)
     for name, fit in animals["psychometric"].items():

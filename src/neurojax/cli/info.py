@@ -68,7 +68,7 @@ def describe(id: str, task: Any) -> dict[str, Any]:
                 "name": name,
                 "value": settings.get(name),
                 "units": p.units,
-                "allowed": p.allowed(),
+                "allowed": "a number above 0" if name == "dt" else p.allowed(),
                 "aliases": list(p.aliases),
                 "source": p.source,
                 "doc": p.doc,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import neurojax
@@ -29,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            return _run(words)
     except NeurojaxError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -69,6 +72,12 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     parser.add_argument("command", nargs="?", help="see below", metavar="COMMAND")
     return parser
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """A warning to the user, on one line; those between libraries are not the user's."""
+    if issubclass(category, UserWarning):
+        print(f"neurojax: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _fail(message: str) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from neurojax.cli import environment, progress
@@ -56,13 +58,14 @@ def run(options: argparse.Namespace) -> int:
 
     reached = 0
     try:
-        with progress.shown(config.training.updates, quiet=options.quiet) as feed:
+        with progress.shown(config.training.updates, quiet=options.quiet) as feed, _Stop() as stop:
 
             def report(now):
                 nonlocal reached
                 reached = now.update
                 if feed is not None:
                     feed(now)
+                stop.here()
 
             result = train(config, folder, resume=options.resume, overwrite=options.overwrite, progress=report)
         seconds = {"compile": result.compile_seconds, "run": result.run_seconds}
@@ -71,11 +74,44 @@ def run(options: argparse.Namespace) -> int:
             seconds = {name: value + earlier.get(name, 0.0) for name, value in seconds.items()}
         summary = finish.finish(result, folder, seconds=seconds)
     except KeyboardInterrupt:
-        again = f"neurojax train --resume --out {shlex.quote(str(folder))}"
-        print(f"neurojax: stopped after step {reached}; go on from the last checkpoint with: {again}", file=sys.stderr)
+        print(f"neurojax: stopped after step {reached}; {_how_to_go_on(folder)}", file=sys.stderr)
         return 130
     if options.json:
         print_json(summary)
     else:
         finish.show(summary, folder)
     return 0
+
+
+def _how_to_go_on(folder: Path) -> str:
+    place = shlex.quote(str(folder))
+    if any(path.name.isdigit() for path in (folder / "checkpoints").glob("*")):
+        return f"go on from the last checkpoint with: neurojax train --resume --out {place}"
+    return f"there is no checkpoint yet: start again, with --overwrite if {place} holds a run"
+
+
+class _Stop:
+    """Ctrl-C during training waits for the next report, so that no checkpoint is cut; a second one does not wait."""
+
+    def __init__(self):
+        self._asked, self._before = False, None
+
+    def __enter__(self) -> _Stop:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def here(self) -> None:
+        """Stop here, if that was asked for."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def _ask(self, *_: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        print("neurojax: stopping after the next report (Ctrl-C again: at once)", file=sys.stderr)

@@ -55,6 +55,18 @@ class Deviation:
     affects: tuple[str, ...] = ()
 
 
+# Differences from NeuroGym that all tasks share.
+COMMON_DEVIATIONS = (
+    Deviation(
+        what="reset",
+        neurogym="takes a hidden step with a random action, and returns the second frame",
+        here="returns the trial's first frame",
+        reason="what is seen first must not depend on an action that nobody took",
+        kind="interface",
+    ),
+)
+
+
 class Task(struct.PyTreeNode):
     """Base of all tasks. Build one with `create` (or `nj.make`), change it with `set`.
 
@@ -205,6 +217,11 @@ class Task(struct.PyTreeNode):
     def actions(self) -> Discrete | Box:
         """The actions."""
         raise NotImplementedError(f"{self.name} does not define actions")
+
+    @property
+    def deviations(self) -> tuple[Deviation, ...]:
+        """All differences from NeuroGym."""
+        return (*COMMON_DEVIATIONS, *self.DEVIATIONS)
 
     @property
     def laws(self) -> dict[str, Law]:

@@ -87,6 +87,10 @@ class Modifier(Task):
         return self.inner.actions
 
     @property
+    def deviations(self):
+        return (*self.inner.deviations, *self.DEVIATIONS)
+
+    @property
     def laws(self):
         return self.inner.laws
 

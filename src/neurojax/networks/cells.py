@@ -72,7 +72,7 @@ class LeakyRNN(Cell):
     """A network of firing rates in continuous time, in steps of `dt`.
 
     `h' = (1 - a) h + a phi(x W + h U + b + sqrt(2 / a) s xi)`, with `a = dt / tau`, `xi` standard normal for each unit
-    and step, and `s` the recurrent noise. The factor makes the standing deviation of a unit's noise, filtered by its
+    and step, and `s` the recurrent noise. The factor makes the standard deviation of a unit's noise, filtered by its
     leak, independent of `dt` where `a` is small: s on the linear part of phi.
 
     Recurrent weights start near the identity, so that units keep what they know (Le, Jaitly & Hinton 2015,

@@ -59,6 +59,13 @@ class Reaching1D(Task):
             affects=("target",),
         ),
         Deviation(
+            what="scored angle",
+            neurogym="scores the distance to the angle cut to whole radians (its ground truth is an array of integers)",
+            here="scores the distance to the angle that is shown",
+            reason="the score must follow what is shown",
+            affects=("reward", "performance"),
+        ),
+        Deviation(
             what="speed",
             neurogym="the hand moves .05 rad a time step, whatever dt: .25 rad in the reach",
             here="it moves `speed` = 2 pi rad/s, half a circle in the reach; `speed=0, step=.05` gives NeuroGym's",
@@ -98,33 +105,34 @@ class Reaching1D(Task):
         return {"ground_truth": draw.uniform("ground_truth", 0.0, _TURN)}
 
     def init_state(self, trial):
-        return {"hand": np.float32(math.pi), "performance": np.float32(0)}
+        # net moves to the left: a sum of angles would drift from NeuroGym's by more than 1e-6 within 20 steps
+        return {"moves": np.int32(0), "performance": np.float32(0)}
+
+    def _hand(self, moves):
+        """Where the hand is, in radians, after so many net moves to the left."""
+        return jnp.mod(np.float32(math.pi) + self.stride * moves.astype(jnp.float32), _TURN)
 
     def observe(self, trial, state, t):
         directions = ring(self.dim_ring)
         shown = jnp.cos(directions - trial["ground_truth"])
         return {
             "target": jnp.where(trial.during("reach", t), shown, 0.0),
-            "self": jnp.cos(directions - state["hand"]),
+            "self": jnp.cos(directions - self._hand(state["moves"])),
         }
 
     def target(self, trial, state, t):
-        left, right = (self._moved(state["hand"], a) for a in (1, 2))
-        here, to_left, to_right = (circular_distance(x, trial["ground_truth"]) for x in (state["hand"], left, right))
+        distance = lambda move: circular_distance(self._hand(state["moves"] + move), trial["ground_truth"])
+        here, to_left, to_right = distance(0), distance(1), distance(-1)
         nearer = jnp.where(to_left <= to_right, 1, 2)
         return jnp.where(jnp.minimum(to_left, to_right) < here, nearer, 0)
 
     def weight(self, trial, state, t):
         return trial.during("reach", t)
 
-    def _moved(self, hand, action):
-        direction = jnp.where(action == 1, np.float32(1), jnp.where(action == 2, np.float32(-1), np.float32(0)))
-        return jnp.mod(hand + self.stride * direction, _TURN)
-
     def respond(self, trial, state, action, t, draw):
         correct, fail = self.rewards["correct"], self.rewards["fail"]
-        hand = self._moved(state["hand"], action)
-        earned = jnp.maximum(correct - circular_distance(hand, trial["ground_truth"]), fail)
+        moves = state["moves"] + jnp.where(action == 1, 1, jnp.where(action == 2, -1, 0))
+        earned = jnp.maximum(correct - circular_distance(self._hand(moves), trial["ground_truth"]), fail)
         reaches = trial.during("reach", t)
         share = (earned - fail) / (correct - fail) / (trial.end["reach"] - trial.start["reach"]).astype(jnp.float32)
         performance = state["performance"] + jnp.where(reaches, share, 0.0)
@@ -133,7 +141,7 @@ class Reaching1D(Task):
             end=trial.last(t),
             outcome=jnp.where(earned > 0, int(Outcome.CORRECT), int(Outcome.ERROR)),
             performance=performance,
-            state={"hand": hand, "performance": performance},
+            state={"moves": moves, "performance": performance},
         )
 
     def references(self):
@@ -190,6 +198,7 @@ class ReachingDelayResponse(Task):
             here="what an infinitely distant response would earn: the reward falls from `correct` towards it",
             reason="every parameter has an effect; at its default, 0, nothing changes",
             kind="interface",
+            affects=("reward",),
         ),
         Deviation(
             what="outcome",

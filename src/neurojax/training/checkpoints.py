@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +50,8 @@ def load_checkpoint(folder: Path, like: Any) -> Any:
         raise DamagedFile(f"{folder} holds no checkpoint; start the run again with overwrite")
     path, wanted = saved[-1], _named(like)
     as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
-    logging.getLogger("absl").addFilter(_quiet)
     try:
-        with ocp.PyTreeCheckpointer() as checkpointer:
+        with _silent(), ocp.PyTreeCheckpointer() as checkpointer:
             metadata = checkpointer.metadata(path.resolve()).item_metadata
             if metadata is None:
                 raise ValueError("it has no metadata")
@@ -62,8 +64,6 @@ def load_checkpoint(folder: Path, like: Any) -> Any:
         raise
     except Exception as error:  # Orbax raises whatever its storage raises
         raise DamagedFile(f"the checkpoint {path} is damaged: {_first_line(error)}") from None
-    finally:
-        logging.getLogger("absl").removeFilter(_quiet)
     leaves = [np.asarray(restored[name]).astype(leaf.dtype) for name, leaf in wanted.items()]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
@@ -82,8 +82,20 @@ def _named(tree: Any) -> dict[str, np.ndarray]:
     return {".".join(word(key) for key in path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def _quiet(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.WARNING
+@contextlib.contextmanager
+def _silent():
+    """Hide what Orbax says about a damaged file on the side: the error that is raised says it, in one line."""
+    drop = lambda record: False
+    logging.getLogger("absl").addFilter(drop)
+    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    try:
+        yield
+    except Exception:
+        time.sleep(0.1)  # reads that are still under way fail in threads of their own
+        raise
+    finally:
+        sys.unraisablehook = hook
+        logging.getLogger("absl").removeFilter(drop)
 
 
 def _first_line(error: Exception) -> str:

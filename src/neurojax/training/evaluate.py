@@ -230,7 +230,7 @@ def _summary(task: Task, conditions: dict[str, float], result: Result) -> Cell:
     outcome = np.asarray(result.outcome)
     share = lambda *kinds: float(np.mean(np.isin(outcome, kinds)))
     answered = np.isin(outcome, (Outcome.CORRECT, Outcome.ERROR))
-    mean = lambda values: float(np.mean(values)) if len(values) else float("nan")
+    mean = lambda values: float(np.mean(values, dtype=np.float64)) if len(values) else float("nan")
     choices = []
     if isinstance(task.actions, Discrete):
         choices = np.bincount(np.asarray(result.choice)[answered], minlength=task.actions.size).tolist()

@@ -14,8 +14,9 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-
   padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 p.lead { font-size: 1.1rem; } p.small, figcaption, footer { color: #555; font-size: .9rem; }
-table { border-collapse: collapse; margin: .8rem 0; } th, td { padding: .25rem .9rem .25rem 0; text-align: right; }
-th:first-child, td:first-child { text-align: left; } th { border-bottom: 1px solid #999; font-weight: 600; }
+table { border-collapse: collapse; margin: .8rem 0; } th, td { padding: .25rem 0 .25rem 1.4rem; text-align: right; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th { border-bottom: 1px solid #999; font-weight: 600; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
 pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .85rem; }
 .note { border-left: 4px solid #E69F00; padding-left: .8rem; }
