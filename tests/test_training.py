@@ -14,7 +14,7 @@ import pytest
 from flax import nnx
 
 import neurojax as nj
-from helpers import assert_same_bits
+from helpers import assert_same_bits, in_fresh_python
 from neurojax.core.chance import Chance, key_words
 from neurojax.data.render import render_lanes
 from neurojax.envs import rollout
@@ -246,6 +246,23 @@ def test_every_task_trains(id):
     assert np.isfinite(result.metrics["loss"]).all()
     before = weights(train_nothing(config))
     assert not np.array_equal(before["w_out"], weights(result.network)["w_out"])
+
+
+def test_float32_under_x64():
+    code = """
+import jax
+from flax import nnx
+from neurojax.training.config import RunConfig
+from neurojax.training.supervised import train
+config = RunConfig(
+    network={"kind": "leaky", "hidden": 4, "recurrent_noise": 0.1},
+    training={"updates": 2, "batch_size": 2, "data": "stream", "schedule": "warmup_cosine"},
+)
+network = train(config).network
+outputs, hidden, carry = network(jax.numpy.zeros((5, 2, 3), "float32"))
+print({str(x.dtype) for x in jax.tree.leaves((nnx.state(network, nnx.Param), outputs, hidden, carry))})
+"""
+    assert in_fresh_python(code, JAX_ENABLE_X64="1").strip() == "{'float32'}"
 
 
 def train_nothing(config):

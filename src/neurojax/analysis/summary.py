@@ -270,19 +270,18 @@ def network_trials(
     from neurojax.training.evaluate import policy_of
 
     size = trials * 2 * len(coherences)
-    coherence = np.repeat(np.asarray(coherences, np.float32), 2 * trials)
+    strength = np.repeat(np.asarray(coherences, float), 2 * trials)
     truth = np.tile(np.repeat(np.asarray([0, 1], np.int32), trials), len(coherences))
     policy = policy_of(network, task)
     if readout is not None and readout.bound is not None:
         policy = jax.tree_util.Partial(_bounded, np.float32(readout.bound), network_policy(network))
-    given = {"coherence": coherence, "ground_truth": truth}
+    given = {"coherence": strength.astype(np.float32), "ground_truth": truth}
     result = play(task, key, size, policy=policy, carry=network.initial(), **given).result
     # The same key draws the same trials, so their stimulus begins when that of the rendered ones does.
     onset = np.asarray(render(task, key, size, **given).periods)[:, task.period_names.index("stimulus"), 0]
     choice, outcome = np.asarray(result.choice), np.asarray(result.outcome)
     answered = np.isin(outcome, (Outcome.CORRECT, Outcome.ERROR))
     time = (np.asarray(result.response_step) + 1 - onset) * task.dt + non_decision_time
-    strength = coherence.astype(float)
     return Trials(
         strength=strength,
         signed=np.where(truth == 1, strength, -strength),

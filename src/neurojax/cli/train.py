@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
                 stop.here()
 
             result = train(config, folder, resume=options.resume, overwrite=options.overwrite, progress=report)
+            stop.here()
         seconds = {"compile": result.compile_seconds, "run": result.run_seconds}
         if options.resume:  # all the time that the run has had
             earlier = finish.earlier_seconds(folder)
