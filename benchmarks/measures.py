@@ -27,7 +27,7 @@ NORMALS, RENDER, RENDER_CALL = "jax.random.normal", "render in a loop", "nj.rend
 NORMALS_CALL = "jax.random.normal, one dispatch"
 BARE = "bare network"
 # Lanes, and the length of a loop that takes a tenth of a second or so on two cores.
-LANES = {1: 20_000, 64: 8_000, 4096: 400, 65536: 25}
+LANES = {1: 20_000, 64: 8_000, 4096: 400, 65536: 40}
 BATCHES = (16, 256, 4096)
 
 Calls = Mapping[str, tuple[Callable[[], Any], float]]
@@ -152,6 +152,7 @@ def environment(effort: Effort, devices: int, lanes: Mapping[int, int] = LANES) 
             CARTPOLE: (_gymnax(cartpole, params, batch, steps, devices), batch * steps),
         }
         yield from rows(calls, effort, "environment", "steps", task=TASK, devices=devices, batch=batch, loops=steps)
+        _check_finite(TASK, calls)
 
 
 def tasks(effort: Effort, devices: int, batch: int = 4096) -> Iterator[Row]:
@@ -160,6 +161,7 @@ def tasks(effort: Effort, devices: int, batch: int = 4096) -> Iterator[Row]:
     for id in nj.registered():
         calls = {NATIVE: (_native(nj.make(id), batch, steps, devices), batch * steps)}
         yield from rows(calls, effort, "tasks", "steps", task=id, devices=devices, batch=batch, loops=steps)
+        _check_finite(id, calls)
 
 
 def _native(task, batch, steps, devices):
@@ -168,9 +170,13 @@ def _native(task, batch, steps, devices):
     def call():
         return nj.rollout(task, key, batch, steps, output="metrics", devices=devices).metrics
 
-    if not np.isfinite(call().observed):
-        raise RuntimeError(f"{task.name} showed NaN or infinity")
     return call
+
+
+def _check_finite(name: str, calls: Calls) -> None:
+    observed = calls[NATIVE][0]().observed
+    if not np.isfinite(observed):
+        raise RuntimeError(f"{name} showed NaN or infinity")
 
 
 def _gymnax(env, params, batch, steps, devices):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
-Section = Literal["rendering", "stream", "environment", "tasks", "training", "startup", "neurogym"]
+Section = Literal["rendering", "stream", "environment", "tasks", "training"]
 
 
 class _Record(BaseModel):
@@ -17,6 +17,7 @@ class Machine(_Record):
     """Where it was measured. `load` is how many processes wanted a core in the minute before."""
 
     processor: str
+    accelerator: str | None = None
     cores: int
     system: str
     python: str
@@ -78,7 +79,7 @@ class Peer(_Record):
     """NeuroGym, measured by `neurogym_side.py` in an environment of its own.
 
     Attributes:
-        machine_packages: versions, with its Python.
+        packages: versions, with its Python.
         dataset_steps_per_second: time steps of `Dataset`, PerceptualDecisionMaking, batch 16, 100 steps.
         env_steps_per_second: `env.step` with actions drawn beforehand, by task id.
         update_ms, data_ms, network_ms: of one update of its PyTorch example, and its two parts; None without PyTorch.

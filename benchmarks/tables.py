@@ -1,0 +1,151 @@
+"""The figures as tables: printed, and written to RESULTS.md. Every number comes from the record of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from benchmarks.goals import goals, ratios
+from benchmarks.record import Report, Row
+
+_TITLES = {
+    "rendering": (
+        "Rendering, PerceptualDecisionMaking-v0",
+        "The bound draws as many normals as the batch needs (trials x steps of the stimulus x places of the ring) with "
+        "`jax.random.normal`, and does nothing else. In a loop: one dispatch, fresh trials in each turn.",
+    ),
+    "stream": ("Continuous sequences, PerceptualDecisionMaking-v0", "100 time steps in one dispatch."),
+    "environment": (
+        "Environments under random actions, PerceptualDecisionMaking-v0",
+        "Automatic reset, actions drawn inside, observations and rewards summed, one dispatch. The gymnax call is "
+        "gymnax's own idiom: `vmap` in a `scan`, a split key for each environment and step.",
+    ),
+    "tasks": ("Every task, `nj.rollout`, random actions", "As above."),
+    "training": (
+        "Training, PerceptualDecisionMaking-v0",
+        "Updates as `neurojax train` makes them: trials, forward, loss, backward, optimiser. The bound is the same "
+        "network by the same code, forward and backward on constant input, nothing else, and on several devices no "
+        "reduction between them.",
+    ),
+}
+_HEADER = ["what", "batch", "devices", "in a dispatch", "per second", "of bound", "run", "range", "compile"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of words."""
+
+    title: str
+    note: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def tables(report: Report) -> list[Table]:
+    """All tables of a report."""
+    found = []
+    for section, (title, note) in _TITLES.items():
+        rows = [row for row in report.rows if row.section == section]
+        if rows:
+            found.append(Table(title, note, _HEADER, [_cells(row) for row in rows]))
+    if report.startup is not None:
+        start = report.startup
+        cells = [
+            ["import neurojax", f"{start.import_seconds:.2f} s"],
+            ["first batch, from the end of that import", f"{start.first_batch_seconds:.2f} s"],
+        ]
+        note = f"Medians over {start.processes} fresh processes, nothing cached."
+        found.append(Table("Start", note, ["what", "time"], cells))
+    if report.neurogym is not None:
+        found.append(_peer(report))
+    compared = ratios(report)
+    if compared:
+        cells = [[what, f"{ratio:,.1f}"] for what, ratio in compared]
+        found.append(Table("Beside the peers, in the same run", "", ["what", "times faster"], cells))
+    cells = [[g.what, g.wanted, g.measured, {True: "met", False: "missed", None: "-"}[g.met]] for g in goals(report)]
+    found.append(Table("Goals", "", ["what", "wanted", "measured", ""], cells))
+    return found
+
+
+def machine(report: Report) -> str:
+    """Where it was measured, in a paragraph."""
+    m = report.machine
+    packages = ", ".join(f"{name} {version}" for name, version in m.packages.items())
+    where = f"{m.processor}, {m.cores} cores" + (f", {m.accelerator}" if m.accelerator else "")
+    load = "" if m.load is None else f" Load average before the run {m.load:.1f}."
+    quick = " QUICK MODE: shows that it works, not how fast." if report.quick else ""
+    return f"{where}; {m.system}; Python {m.python}; {packages}. {report.date}.{load}{quick}"
+
+
+def show(report: Report) -> None:
+    """Print the tables."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    console = Console(highlight=False)
+    console.print(machine(report), style="dim")
+    for table in tables(report):
+        # What is no terminal has no width of its own: rows must not be folded there.
+        grid = Grid(title=table.title, title_justify="left", title_style="bold", caption=table.note or None)
+        for i, name in enumerate(table.header):
+            grid.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
+        for cells in table.rows:
+            grid.add_row(*cells)
+        console.print(grid)
+    for sentence in report.skipped:
+        console.print(sentence)
+
+
+def markdown(report: Report) -> str:
+    """RESULTS.md."""
+    lines = [
+        "# Measured",
+        "",
+        "Written by `python -m benchmarks.run --write-results` from `benchmarks/results.json`; not edited by hand.",
+        "",
+        machine(report),
+        "",
+        "Medians over repeats; what is compared is run in turns. Compiling is timed apart (first call less the median "
+        "run). A device of a CPU is one core that JAX addresses alone; with one device, XLA may use all cores.",
+    ]
+    for table in tables(report):
+        lines += ["", f"## {table.title}", ""]
+        lines += [table.note, ""] if table.note else []
+        lines += [_line(table.header), _line(["---"] + ["---:"] * (len(table.header) - 1))]
+        lines += [_line(cells) for cells in table.rows]
+    if report.skipped:
+        lines += ["", "## Not measured", "", *(f"- {sentence}" for sentence in report.skipped)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cells(row: Row) -> list[str]:
+    name = row.task if row.section == "tasks" else row.name
+    calls = f"{row.loops:,} x" if row.loops > 1 else "1 call"
+    share = "" if row.fraction is None else f"{row.fraction:.0%}"
+    spread = f"{_time(row.least)} to {_time(row.most)}"
+    rate = f"{row.rate:,.0f} {row.unit}"
+    count = [f"{row.batch:,}", str(row.devices), calls, rate]
+    return [str(name), *count, share, _time(row.seconds), spread, f"{row.compile_seconds:.1f} s"]
+
+
+def _time(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def _peer(report: Report) -> Table:
+    peer = report.neurogym
+    assert peer is not None
+    rows = [["Dataset, batch 16, 100 steps", f"{peer.dataset_steps_per_second:,.0f} time steps/s"]]
+    rows += [[f"env.step, {task}", f"{rate:,.0f} steps/s"] for task, rate in peer.env_steps_per_second.items()]
+    if peer.update_ms is not None:
+        parts = f"{peer.update_ms:.2f} ms: data {peer.data_ms:.2f}, network {peer.network_ms:.2f}"
+        rows.append(["one update of its PyTorch example", parts])
+    versions = ", ".join(f"{name} {version}" for name, version in peer.packages.items())
+    note = f"{versions}. Measured in the same run, in its own environment, one process."
+    return Table("NeuroGym", note, ["what", "measured"], rows)
