@@ -28,8 +28,8 @@ def goals(report: Report) -> list[Goal]:
     for batch in (256, 4096):
         row = report.find("rendering", RENDER, batch=batch, devices=1)
         found.append(_share(f"rendering {batch} trials, of its bound", row, 0.8))
-    for row in (r for r in report.rows if r.section == "training" and r.bound):
-        found.append(_share(f"training {row.name}, {_devices(row.devices)}, of its bound", row, 0.85))
+    training = [row for row in report.rows if row.section == "training" and row.bound]
+    found += [_share(f"training {row.name}, {_devices(row.devices)}, of its bound", row, 0.85) for row in training]
     found.append(_update(report))
     start = report.startup
     found.append(_below("import neurojax", start and start.import_seconds, 1.0))

@@ -7,6 +7,7 @@ observation and reward, so nothing can be left out by the compiler.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -76,17 +77,16 @@ def rendering(effort: Effort, devices: int, batches=BATCHES) -> Iterator[Row]:
         draw = jax.jit(_in_loop(lambda task, words, lanes: _normals(words, lanes.shape[0] * normals), loops, devices))
         make = jax.jit(_in_loop(render_lanes, loops, devices))
         calls = {
-            NORMALS: (lambda f=draw, lanes=lanes: f(task, words, lanes), batch * loops),
-            RENDER: (lambda f=make, lanes=lanes: f(task, words, lanes), batch * loops),
+            NORMALS: (partial(draw, task, words, lanes), batch * loops),
+            RENDER: (partial(make, task, words, lanes), batch * loops),
         }
         about = {"task": TASK, "devices": devices, "batch": batch}
         yield from rows(calls, effort, "rendering", "trials", bounds={RENDER: NORMALS}, loops=loops, **about)
 
-        # No stated function draws on several devices at once: the call's bound is the plain call, on what it gets.
         plain = jax.jit(_shared(lambda task, words, lanes: _normals(words, lanes.shape[0] * normals), devices))
         calls = {
-            NORMALS_CALL: (lambda f=plain, lanes=lanes: f(task, words, lanes), batch),
-            RENDER_CALL: (lambda b=batch: nj.render(task, key, b, devices=devices), batch),
+            NORMALS_CALL: (partial(plain, task, words, lanes), batch),
+            RENDER_CALL: (partial(nj.render, task, key, batch, devices=devices), batch),
         }
         yield from rows(calls, effort, "rendering", "trials", bounds={RENDER_CALL: NORMALS_CALL}, loops=1, **about)
 
@@ -127,7 +127,7 @@ def streaming(effort: Effort, devices: int) -> Iterator[Row]:
     """Time steps per second of `nj.stream` at the settings of NeuroGym's example, and at a batch of our own size."""
     task, key, steps = nj.make(TASK), jax.random.key(0), 100
     for batch in (16, 1024):
-        call = lambda b=batch: nj.stream(task, key, b, steps, devices=devices)
+        call = partial(nj.stream, task, key, batch, steps, devices=devices)
         about = {"task": TASK, "devices": devices, "batch": batch, "loops": 1}
         yield from rows({"nj.stream": (call, batch * steps)}, effort, "stream", "steps", **about)
 
@@ -240,18 +240,25 @@ def training(effort: Effort, devices: int, names=tuple(SETTINGS)) -> Iterator[Ro
         task, key, updates = config.make_task(), jax.random.key(0), effort.loops(60)
         network, plan = build(config, task)
         batch = config.training.batch_size
-        held = {"state": start_training(task, key, network, plan), "run": None}
-
-        def train(held=held, config=config, task=task, key=key, plan=plan, updates=updates):
-            held["run"] = held["run"] or compiled(task, key, config, plan, held["state"])
-            held["state"] = held["run"](held["state"], updates)
-            return held["state"]
-
+        state = start_training(task, key, network, plan)
         steps = config.training.n_steps if config.training.data == "stream" else task.capacity
         calls = {BARE: (_bare(network, batch, steps, task.channels.size, updates, devices), updates)}
-        calls[name] = (train, updates)
+        calls[name] = (_Trainer(partial(compiled, task, key, config, plan), state, updates), updates)
         about = {"task": TASK, "devices": devices, "batch": batch, "loops": updates}
         yield from rows(calls, effort, "training", "updates", bounds={name: BARE}, **about)
+
+
+class _Trainer:
+    """More updates of one run at each call; the first call compiles them."""
+
+    def __init__(self, compile: Callable[..., Any], state: Any, updates: int):
+        self._compile, self._state, self._updates, self._run = compile, state, updates, None
+
+    def __call__(self):
+        if self._run is None:
+            self._run = self._compile(self._state)
+        self._state = self._run(self._state, self._updates)
+        return self._state
 
 
 def _bare(network, batch, steps, channels, updates, devices):
@@ -268,7 +275,7 @@ def _bare(network, batch, steps, channels, updates, devices):
             return jax.tree.map(lambda p, g: p - np.float32(1e-9) * g, params, pull(errors)[0])
 
         params = jax.lax.fori_loop(0, updates, body, params)
-        return sum(jnp.sum(p) for p in jax.tree.leaves(params))[None]
+        return jnp.stack([jnp.sum(p) for p in jax.tree.leaves(params)]).sum(keepdims=True)
 
     run = jax.jit(share_out(loop, devices, shared=1, split=2))
     return lambda: run(params, x, errors)

@@ -15,8 +15,6 @@ import time
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 
-import numpy as np
-
 TASK, BATCH, STEPS, HIDDEN = "PerceptualDecisionMaking-v0", 16, 100, 64
 
 
@@ -47,7 +45,7 @@ def step_rate(ngym, task, steps, repeats):
 
 def updates(dataset, repeats):
     """Seconds of one update of the example, and of its data and its network alone."""
-    import torch
+    import torch  # type: ignore[reportMissingImports]
 
     inputs, labels = dataset()
     sizes = inputs.shape[-1], int(dataset.env.action_space.n)
@@ -98,7 +96,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    import neurogym as ngym
+    import neurogym as ngym  # type: ignore[reportMissingImports]
 
     steps, repeats = (5_000, 3) if options.quick else (50_000, 9)
     import gymnasium

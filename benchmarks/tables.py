@@ -82,12 +82,13 @@ def show(report: Report) -> None:
     from rich.table import Table as Grid
 
     console = Console(highlight=False)
+    if not console.is_terminal:  # a file has no width of its own, and its rows must not be folded
+        console = Console(highlight=False, width=200)
     console.print(machine(report), style="dim")
     for table in tables(report):
-        # What is no terminal has no width of its own: rows must not be folded there.
         grid = Grid(title=table.title, title_justify="left", title_style="bold", caption=table.note or None)
         for i, name in enumerate(table.header):
-            grid.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
+            grid.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
         for cells in table.rows:
             grid.add_row(*cells)
         console.print(grid)

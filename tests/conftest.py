@@ -22,11 +22,10 @@ def _views(id: str):
         "batch": nj.render(task, key, 16, devices=1),
         "stream": nj.stream(task, key, 16, steps, devices=1),
         "oracle": nj.rollout(task, key, 16, steps, policy="oracle", devices=1),
-        "random": nj.rollout(task, key, 16, steps, devices=1),
     }
 
 
 @pytest.fixture(scope="session", params=nj.registered())
 def views(request):
-    """Each registered task at its defaults, seen by every view: batch, stream, and rollouts of 16 lanes."""
+    """Each registered task at its defaults, seen by every view: batch, stream, and a rollout of the oracle, of 16 lanes."""
     return _views(request.param)

@@ -9,13 +9,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import neurojax as nj  # noqa: E402
 from benchmarks import measures, run  # noqa: E402
 from benchmarks.goals import goals, ratios  # noqa: E402
 from benchmarks.machine import describe  # noqa: E402
 from benchmarks.record import Peer, Report, Row, Startup  # noqa: E402
 from benchmarks.tables import markdown, show, tables  # noqa: E402
 from benchmarks.timing import Effort, time_in_turns  # noqa: E402
+
+import neurojax as nj  # noqa: E402
 
 SHORT = Effort(seconds=0.0, repeats=2, scale=0.001)
 

@@ -9,13 +9,17 @@ from pathlib import Path
 CACHE_VARIABLE = "NEUROJAX_CACHE_DIR"
 
 
+# More host devices than this would cost more than they bring.
+_MOST = 8
+
+
 def cores() -> int:
     """The cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def prepare(devices: int | None = None) -> None:
+def prepare(devices: int | str | None = None) -> None:
     """Give JAX one host device a core (or `devices`, where more are asked for), and the persistent compilation cache.
 
     Nothing is done where the user has decided in the environment (`XLA_FLAGS`, `JAX_NUM_CPU_DEVICES`,
@@ -25,7 +29,9 @@ def prepare(devices: int | None = None) -> None:
 
     if "host_platform_device_count" not in os.environ.get("XLA_FLAGS", "") and "JAX_NUM_CPU_DEVICES" not in os.environ:
         with contextlib.suppress(RuntimeError):  # JAX has started: it keeps the devices that it has
-            jax.config.update("jax_num_cpu_devices", max(cores(), devices or 1))
+            jax.config.update(
+                "jax_num_cpu_devices", max(min(cores(), _MOST), devices if isinstance(devices, int) else 1)
+            )
     folder = cache_folder()
     if folder is not None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(folder))

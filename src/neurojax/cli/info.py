@@ -68,7 +68,7 @@ def describe(id: str, task: Any) -> dict[str, Any]:
                 "name": name,
                 "value": settings.get(name),
                 "units": p.units,
-                "allowed": "a number above 0" if name == "dt" else p.allowed(),
+                "allowed": p.allowed(),
                 "aliases": list(p.aliases),
                 "source": p.source,
                 "doc": p.doc,
@@ -77,14 +77,9 @@ def describe(id: str, task: Any) -> dict[str, Any]:
         ],
         "presets": {name: dict(values) for name, values in kind.PRESETS.items()},
         "modifiers": task.settings().get("modifiers", []),
-        "deviations": [dataclasses.asdict(d) for d in (*kind.DEVIATIONS, *_modified(task))],
+        "deviations": [dataclasses.asdict(d) for d in task.deviations],
         "references": _finite(dataclasses.asdict(reference_numbers(task))),
     }
-
-
-def _modified(task: Any) -> tuple[Any, ...]:
-    """The deviations of the modifiers around a task."""
-    return (*type(task).DEVIATIONS, *_modified(task.inner)) if hasattr(task, "inner") else ()
 
 
 def _doc(kind: type) -> str:

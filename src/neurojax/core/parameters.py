@@ -29,6 +29,7 @@ class Parameter:
         units: e.g. "ms", "percent".
         low, high: inclusive limits; `above` is an exclusive lower one.
         many: the value is a non-empty list.
+        whole: for structure, whether it must be a whole number.
         choices: the values allowed, for structure.
         aliases: other names that are accepted for it.
         doc: what it is, in words.
@@ -41,6 +42,7 @@ class Parameter:
     high: float = math.inf
     above: float = -math.inf
     many: bool = False
+    whole: bool = True
     choices: tuple[Any, ...] | None = None
     aliases: tuple[str, ...] = ()
     doc: str = ""
@@ -50,7 +52,9 @@ class Parameter:
         """The values allowed, in words."""
         if self.choices is not None:
             return "one of " + ", ".join(repr(c) for c in self.choices)
-        noun = {"quantity": "finite number", "flag": "bool", "structure": "whole number"}[self.kind]
+        noun = {"quantity": "finite number", "flag": "bool", "structure": "whole number"}[
+            self.kind if self.whole else "quantity"
+        ]
         noun = f"non-empty list of {noun}s" if self.many else f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
         if math.isfinite(self.above):
             noun += f" above {self.above:g}"
@@ -84,6 +88,11 @@ def structure(default: Any, **known: Any) -> Any:
     """A field that fixes shapes or code: static, so that each value compiles its own program."""
     metadata = {"pytree_node": False, "parameter": Parameter(kind="structure", **known)}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def time_step(default: float) -> Any:
+    """The field `dt` of a task, in ms."""
+    return structure(float(default), units="ms", above=0, whole=False, doc="time step")
 
 
 def _leaf_field(parameter: Parameter, default: np.ndarray) -> Any:
@@ -146,11 +155,12 @@ def _read_structure(parameter: Parameter, value: Any, problem: InvalidArgument) 
         if not any(type(value) is type(c) and value == c for c in parameter.choices):
             raise problem
         return value
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+    kinds = (int, np.integer) if parameter.whole else (int, np.integer, float, np.floating)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, kinds):
         raise problem
     if not _within(np.asarray(value, np.float64), parameter):
         raise problem
-    return int(value)
+    return int(value) if parameter.whole else float(value)
 
 
 def _within(array: np.ndarray, parameter: Parameter) -> bool:

@@ -18,7 +18,7 @@ from flax import struct
 from jax.core import Tracer
 
 from neurojax.core.draw import Draw
-from neurojax.core.parameters import canonical, is_traced, parameters, read, structure
+from neurojax.core.parameters import canonical, is_traced, parameters, read, time_step
 from neurojax.core.spaces import Box, Channels, Discrete
 from neurojax.core.timing import Law, as_law, as_timing, longest_steps, period_steps
 from neurojax.core.trial import Consequence, Drawn, Result, Trial
@@ -102,7 +102,7 @@ class Task(struct.PyTreeNode):
     DEVIATIONS: ClassVar[tuple[Deviation, ...]] = ()
     CLOSED_LOOP: ClassVar[bool] = False
 
-    dt: float = structure(100.0, units="ms", doc="time step")
+    dt: float = time_step(100)
     capacity: int = struct.field(pytree_node=False, default=0)
     timing: dict[str, Law] = struct.field(default_factory=dict)
     rewards: dict[str, Any] = struct.field(default_factory=dict)
@@ -132,11 +132,10 @@ class Task(struct.PyTreeNode):
             if preset not in cls.PRESETS:
                 raise unknown("preset", preset, cls.PRESETS, where)
             given = _merged(cls.PRESETS[preset], given)
-        values = {name: read(name, p, given[name]) for name, p in known.items() if name in given and name != "dt"}
-        dt = _read_dt(given.get("dt", next(f.default for f in dataclasses.fields(cls) if f.name == "dt")))
-        values["timing"] = as_timing(given.get("timing"), cls.TIMING, dt, where)
+        values = {name: read(name, p, given[name]) for name, p in known.items() if name in given}
         values["rewards"] = _read_rewards(given.get("rewards"), cls.REWARDS, where)
-        task = cls(dt=dt, **values)
+        task = cls(**values)
+        task = task.replace(timing=as_timing(given.get("timing"), cls.TIMING, task.dt, where))
         task.validate()
         return task.replace(capacity=_read_capacity(capacity, task.longest(), where))
 
@@ -364,14 +363,6 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         elif name in base and changes.get(name, "") is None:
             out[name] = base[name]
     return out
-
-
-def _read_dt(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InvalidArgument(f"dt must be a number of ms above 0, got {value!r}")
-    if not (math.isfinite(value) and value > 0):
-        raise InvalidArgument(f"dt must be a number of ms above 0, got {value!r}")
-    return float(value)
 
 
 def _read_rewards(given: Any, defaults: Mapping[str, float], where: str) -> dict[str, np.ndarray]:

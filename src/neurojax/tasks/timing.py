@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from neurojax.core.parameters import flag, quantity, structure
+from neurojax.core.parameters import flag, quantity, time_step
 from neurojax.core.spaces import Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
 from neurojax.core.timing import longest_steps, step_probabilities, whole_steps
@@ -53,7 +53,7 @@ class ReadySetGo(Task):
         ),
     )
 
-    dt: float = structure(80.0, units="ms", doc="time step")
+    dt: float = time_step(80)
     gain: Any = quantity(1.0, above=0, doc="produced interval over measured interval")
     prod_margin: Any = quantity(0.2, low=0, doc="error that still earns a reward, as a share of the interval (+25 ms)")
     abort: Any = flag(False, source="neurojax", doc="whether breaking fixation in the fixation period ends the trial")

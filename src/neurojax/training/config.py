@@ -87,7 +87,8 @@ class TrainingConfig(_Section):
         n_steps: T of a piece of the stream.
         seed: of weights, trials and noise.
         checkpoint_every, log_every: in updates.
-        devices: over how many devices to share the batch.
+        devices: over how many devices to share the batch; "auto": as many as there are that divide it, with at
+            least 8 lanes each. A run's folder holds the number.
     """
 
     updates: Count = 1500
@@ -101,11 +102,11 @@ class TrainingConfig(_Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     checkpoint_every: Count = 500
     log_every: Count = 50
-    devices: Count = 1
+    devices: Count | Literal["auto"] = "auto"
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
-        if self.batch_size % self.devices:
+        if self.devices != "auto" and self.batch_size % self.devices:
             raise InvalidArgument(f"batch_size={self.batch_size} does not divide over devices={self.devices}")
         return self
 

@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec
 
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.lanes import AXIS, device_mesh, lane_numbers
-from neurojax.core.policy import as_policy
+from neurojax.core.policy import Policy
 from neurojax.core.spaces import Discrete
 from neurojax.core.task import Task
 from neurojax.data.render import render_lanes
@@ -197,8 +197,19 @@ def _batch(task, words, lanes, state, plan):
         piece = stream_lanes(task, words, lanes, state.sessions, plan.n_steps, time_major=True)
         return piece, piece.first, words, state.sessions.step, piece.state
     words = _words(words, "trials", state.update)
-    actor = as_policy("oracle", task) if task.closed_loop else None
+    actor = Explorer("function", task.actions) if task.closed_loop else None
     return render_lanes(task, words, lanes, None, actor, time_major=True), None, words, 0, None
+
+
+class Explorer(Policy):
+    """Who acts in the trials of a closed-loop task: by lane, random actions, targets, or each half of the time.
+
+    The oracle alone would only ever show where the oracle goes, and a network that strays would not know the way.
+    """
+
+    def __call__(self, carry, obs, first, chance, best):
+        share = (chance.lane % jnp.uint32(3)).astype(jnp.float32) / 2
+        return carry, jnp.where(chance.fold(1).uniform() < share, best, self.actions.random(chance.fold(2)))
 
 
 def _words(words, name, step=None):

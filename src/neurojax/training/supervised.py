@@ -30,6 +30,8 @@ CONFIG, METRICS, CHECKPOINTS = "config.toml", "metrics.csv", "checkpoints"
 _COLUMNS = ("update", "loss", "accuracy", "seconds")
 # What a run's folder may hold, and `overwrite` deletes; other files in it are left alone.
 _OF_A_RUN = (CONFIG, METRICS, CHECKPOINTS, "figures", "report.html", "summary.json")
+# Fewer lanes a device are not worth sharing (measured on two cores, benchmarks/RESULTS.md).
+_LANES_EACH = 8
 # Settings that may change on resuming: they do not change what an update does.
 _MAY_CHANGE = ("updates", "checkpoint_every", "log_every", "devices")
 
@@ -96,7 +98,8 @@ def train(
     """Train a network on a task. Writes `config.toml`, `metrics.csv` and `checkpoints/` to `out`, where given.
 
     A resumed run equals an uninterrupted one bit for bit on the same number of devices; metrics are cut back to the
-    checkpoint. Tasks whose observations depend on the subject's actions are learnt from the oracle's trials.
+    checkpoint. Tasks whose observations depend on the subject's actions are learnt from trials in which the target is
+    played now and then, see `steps.Explorer`.
 
     Args:
         config: the settings.
@@ -126,6 +129,7 @@ def train(
         raise InvalidArgument("resume=True and overwrite=True exclude each other")
     if resume and out is None:
         raise InvalidArgument("resume=True needs out, the folder of the run to go on with")
+    config = config.replace({"training.devices": share(config)})
     task = config.make_task()
     network, plan = build(config, task)
     key = jax.random.key(config.training.seed)
@@ -152,7 +156,7 @@ def train(
         compile_seconds=compile_seconds,
         run_seconds=clock.running(),
         update=int(state.update),
-        devices=config.training.devices,
+        devices=share(config),
         folder=folder,
     )
 
@@ -184,15 +188,24 @@ def load_run(folder: str | Path) -> TrainResult:
     )
 
 
+def share(config: RunConfig) -> int:
+    """Over how many devices the batch of a run is shared."""
+    batch, wanted = config.training.batch_size, config.training.devices
+    if wanted != "auto":
+        return wanted
+    most = max(1, min(jax.device_count(), batch // _LANES_EACH))
+    return max(count for count in range(1, most + 1) if batch % count == 0)
+
+
 def build(config: RunConfig, task: Task) -> tuple[Network, Plan]:
     """The network that the settings describe, with its first weights, and what is static in training it.
 
     Raises:
         InvalidArgument: if there are fewer devices than the settings ask for.
     """
-    training, settings = config.training, config.network
-    if training.devices > jax.device_count():
-        raise InvalidArgument(f"training.devices={training.devices} but JAX has {jax.device_count()}")
+    training, settings, devices = config.training, config.network, share(config)
+    if devices > jax.device_count():
+        raise InvalidArgument(f"training.devices={devices} but JAX has {jax.device_count()}")
     of_kind: dict[str, Any] = {"memory": settings.memory}
     if settings.kind == "leaky":
         names = ("tau", "nonlinearity", "recurrent_noise")
@@ -201,7 +214,7 @@ def build(config: RunConfig, task: Task) -> tuple[Network, Plan]:
     sizes = (task.channels.size, task.actions.size, settings.hidden)
     network = make_network(settings.kind, *sizes, key, dt=task.dt, **of_kind)
     graphdef, _ = nnx.split(network, nnx.Param)
-    shape = (training.batch_size, training.data, training.n_steps, training.schedule, training.devices)
+    shape = (training.batch_size, training.data, training.n_steps, training.schedule, devices)
     return network, Plan(graphdef, *shape)
 
 
@@ -234,7 +247,7 @@ def _loop(run, config: RunConfig, state: TrainState, rows: list, folder: Path | 
             clock.report(update, loss, accuracy, trials)
         if folder is not None and (update % training.checkpoint_every == 0 or update == training.updates):
             _write_metrics(folder, rows)
-            held = {"state": jax.device_get(state), "devices": np.asarray(training.devices, np.int32)}
+            held = {"state": jax.device_get(state), "devices": np.asarray(share(config), np.int32)}
             save_checkpoint(folder / CHECKPOINTS, update, held)
     return state
 
@@ -313,9 +326,13 @@ def _resumed(config: RunConfig, folder: Path, state: TrainState) -> tuple[TrainS
                     f"{section}.{name} was {before[section][name]!r} and is {value!r}; a run cannot be resumed with it"
                 )
     state, devices = _load(folder, state)
-    if devices != config.training.devices:
+    if config.training.updates < state.update:
+        raise InvalidArgument(
+            f"training.updates={config.training.updates}, but the run in {folder} has had {int(state.update)} already"
+        )
+    if devices != share(config):
         warnings.warn(
-            f"the run was trained on {devices} device(s) and goes on with {config.training.devices}: "
+            f"the run was trained on {devices} device(s) and goes on with {share(config)}: "
             "its weights will not be bit for bit those of an uninterrupted run",
             stacklevel=3,
         )
