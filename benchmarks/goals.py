@@ -32,12 +32,12 @@ def goals(report: Report) -> list[Goal]:
     found += [_share(f"training {row.name}, {_devices(row.devices)}, of its bound", row, 0.85) for row in training]
     found.append(_update(report))
     start = report.startup
-    found.append(_below("import neurojax", start and start.import_seconds, 1.0))
+    found.append(_below("import neurojax, nj.make and nj.render loaded", start and start.loaded_seconds, 1.0))
     found.append(_below("first batch after import", start and start.first_batch_seconds, 2.0))
     loaded = None if start is None else ", ".join(start.unwanted) or "none"
     found.append(
         Goal(
-            "gymnax or matplotlib loaded by the import",
+            "gymnax or matplotlib loaded by the first batch",
             "none",
             loaded or "-",
             None if start is None else loaded == "none",

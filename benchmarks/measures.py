@@ -46,6 +46,7 @@ def rows(
         yield Row(
             section=section,  # type: ignore[arg-type]
             name=name,
+            device=jax.devices()[0].device_kind,
             unit=unit,
             per_call=count,
             seconds=timing.seconds,

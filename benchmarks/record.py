@@ -17,7 +17,6 @@ class Machine(_Record):
     """Where it was measured. `load` is how many processes wanted a core in the minute before."""
 
     processor: str
-    accelerator: str | None = None
     cores: int
     system: str
     python: str
@@ -33,6 +32,7 @@ class Row(_Record):
         name: what was run.
         task: id, where there is one.
         devices: how many JAX devices; of a CPU, each is one core.
+        device: what they are, in JAX's words.
         batch: trials or lanes at once.
         loops: how often it happens inside one dispatch: renderings, steps or updates. 1 for a plain call.
         unit: what is counted.
@@ -48,6 +48,7 @@ class Row(_Record):
     name: str
     task: str | None = None
     devices: PositiveInt
+    device: str
     batch: PositiveInt
     loops: PositiveInt
     unit: str
@@ -67,9 +68,18 @@ class Row(_Record):
 
 
 class Startup(_Record):
-    """Medians over fresh processes, in seconds; `unwanted` are modules that `import neurojax` must not load."""
+    """Medians over fresh processes, in seconds.
+
+    Attributes:
+        import_seconds: of `import neurojax`, whose names are loaded when they are used.
+        loaded_seconds: of that and of loading `nj.make` and `nj.render`, JAX included.
+        first_batch_seconds: from the end of `import neurojax` to the first batch: loading, compiling and rendering.
+        unwanted: modules that were loaded by then and must not be.
+        processes: how many.
+    """
 
     import_seconds: PositiveFloat
+    loaded_seconds: PositiveFloat
     first_batch_seconds: PositiveFloat
     unwanted: list[str]
     processes: PositiveInt
@@ -83,6 +93,7 @@ class Peer(_Record):
         dataset_steps_per_second: time steps of `Dataset`, PerceptualDecisionMaking, batch 16, 100 steps.
         env_steps_per_second: `env.step` with actions drawn beforehand, by task id.
         update_ms, data_ms, network_ms: of one update of its PyTorch example, and its two parts; None without PyTorch.
+        threads: of PyTorch; one or all, whichever was faster.
     """
 
     packages: dict[str, str]
@@ -91,6 +102,7 @@ class Peer(_Record):
     update_ms: PositiveFloat | None
     data_ms: PositiveFloat | None
     network_ms: PositiveFloat | None
+    threads: PositiveInt | None
 
 
 class Report(_Record):

@@ -47,7 +47,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--quick", action="store_true", help="a minute or two, to show that it works; figures are rough"
     )
     parser.add_argument("--sections", nargs="+", choices=ALL, default=list(ALL), help="what to measure")
-    parser.add_argument("--devices", nargs="+", type=int, help="numbers of host devices; default: 1 and the cores")
+    parser.add_argument("--platform", default="cpu", help="JAX's name of what to measure on; default: cpu")
+    parser.add_argument("--devices", nargs="+", type=int, help="numbers of devices; default: 1, and of a CPU its cores")
     parser.add_argument("--neurogym", type=Path, default=ROOT / ".venv-neurogym/bin/python", metavar="PYTHON",
                         help="Python of an environment that has NeuroGym and PyTorch")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the record")
@@ -79,9 +80,9 @@ def measure(options: argparse.Namespace) -> Report:
         skipped += [reason] if reason else []
     sections = [name for name in SECTIONS if name in options.sections]
     if sections:
-        for count in options.devices or sorted({1, cores()}):
+        for count in options.devices or sorted({1, cores() if options.platform == "cpu" else 1}):
             _say(f"{count} device{'s' * (count > 1)}")
-            rows += measure_rows(sections, count, options.quick)
+            rows += measure_rows(sections, count, options.platform, options.quick)
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Report(
         date=now,
@@ -94,11 +95,18 @@ def measure(options: argparse.Namespace) -> Report:
     )
 
 
-def measure_rows(sections: list[str], devices: int, quick: bool) -> list[Row]:
-    """Rows from a process with so many host devices."""
+def measure_rows(sections: list[str], devices: int, platform: str, quick: bool) -> list[Row]:
+    """Rows from a process with so many devices; cores are made into devices."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}".strip()
-    command = [sys.executable, "-m", "benchmarks.worker", *sections, *(["--quick"] if quick else [])]
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.worker",
+        *sections,
+        f"--devices={devices}",
+        *(["--quick"] if quick else []),
+    ]
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": platform}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # compile times are those of a cold cache
     out = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return [Row.model_validate_json(line) for line in out.stdout.splitlines()]

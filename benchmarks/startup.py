@@ -15,17 +15,20 @@ import json, sys, time
 start = time.perf_counter()
 import neurojax as nj
 imported = time.perf_counter()
-unwanted = sorted({"gymnax", "matplotlib"} & set(sys.modules))
+nj.make, nj.render
+loaded = time.perf_counter()
 import jax
 batch = nj.render(nj.make("PerceptualDecisionMaking-v0"), jax.random.key(0), 16)
 jax.block_until_ready(batch)
 done = time.perf_counter()
-print(json.dumps({"import": imported - start, "batch": done - imported, "unwanted": unwanted}))
+unwanted = sorted({"gymnax", "matplotlib"} & set(sys.modules))
+times = {"import": imported - start, "loaded": loaded - start, "batch": done - imported}
+print(json.dumps({**times, "unwanted": unwanted}))
 """
 
 
 def measure(processes: int) -> Startup:
-    """Medians over fresh processes. The first batch counts from the end of `import neurojax`; JAX's import is in it."""
+    """Medians over fresh processes."""
     environment = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")}
     runs = []
     for _ in range(processes):
@@ -33,6 +36,7 @@ def measure(processes: int) -> Startup:
         runs.append(json.loads(out.stdout))
     return Startup(
         import_seconds=statistics.median(run["import"] for run in runs),
+        loaded_seconds=statistics.median(run["loaded"] for run in runs),
         first_batch_seconds=statistics.median(run["batch"] for run in runs),
         unwanted=sorted({name for run in runs for name in run["unwanted"]}),
         processes=processes,

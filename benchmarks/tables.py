@@ -50,8 +50,12 @@ def tables(report: Report) -> list[Table]:
     if report.startup is not None:
         start = report.startup
         cells = [
-            ["import neurojax", f"{start.import_seconds:.2f} s"],
-            ["first batch, from the end of that import", f"{start.first_batch_seconds:.2f} s"],
+            ["import neurojax (its names are loaded when they are used)", f"{start.import_seconds:.3f} s"],
+            ["the same with nj.make and nj.render loaded, and so JAX", f"{start.loaded_seconds:.2f} s"],
+            [
+                "from the end of the import to the first batch: loading, compiling, running",
+                f"{start.first_batch_seconds:.2f} s",
+            ],
         ]
         note = f"Medians over {start.processes} fresh processes, nothing cached."
         found.append(Table("Start", note, ["what", "time"], cells))
@@ -70,7 +74,8 @@ def machine(report: Report) -> str:
     """Where it was measured, in a paragraph."""
     m = report.machine
     packages = ", ".join(f"{name} {version}" for name, version in m.packages.items())
-    where = f"{m.processor}, {m.cores} cores" + (f", {m.accelerator}" if m.accelerator else "")
+    others = sorted({row.device for row in report.rows} - {"cpu"})
+    where = ", ".join([m.processor, f"{m.cores} cores", *others])
     load = "" if m.load is None else f" Load average before the run {m.load:.1f}."
     quick = " QUICK MODE: shows that it works, not how fast." if report.quick else ""
     return f"{where}; {m.system}; Python {m.python}; {packages}. {report.date}.{load}{quick}"
@@ -86,7 +91,13 @@ def show(report: Report) -> None:
         console = Console(highlight=False, width=200)
     console.print(machine(report), style="dim")
     for table in tables(report):
-        grid = Grid(title=table.title, title_justify="left", title_style="bold", caption=table.note or None)
+        grid = Grid(
+            title=table.title,
+            title_justify="left",
+            title_style="bold",
+            caption=table.note or None,
+            caption_justify="left",
+        )
         for i, name in enumerate(table.header):
             grid.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
         for cells in table.rows:
@@ -146,7 +157,8 @@ def _peer(report: Report) -> Table:
     rows += [[f"env.step, {task}", f"{rate:,.0f} steps/s"] for task, rate in peer.env_steps_per_second.items()]
     if peer.update_ms is not None:
         parts = f"{peer.update_ms:.2f} ms: data {peer.data_ms:.2f}, network {peer.network_ms:.2f}"
-        rows.append(["one update of its PyTorch example", parts])
+        threads = f"{peer.threads} thread{'s' * (peer.threads != 1)}, the faster choice"
+        rows.append([f"one update of its PyTorch example ({threads})", parts])
     versions = ", ".join(f"{name} {version}" for name, version in peer.packages.items())
     note = f"{versions}. Measured in the same run, in its own environment, one process."
     return Table("NeuroGym", note, ["what", "measured"], rows)

@@ -19,13 +19,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("sections", nargs="+", choices=SECTIONS)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--seconds", type=float, help="how long to repeat what is compared")
     options = parser.parse_args()
     effort = QUICK if options.quick else FULL
     if options.seconds is not None:
         effort = dataclasses.replace(effort, seconds=options.seconds)
+    if options.devices > jax.device_count():
+        parser.error(f"--devices: {options.devices}, but JAX has {jax.device_count()}")
     for section in options.sections:
-        for row in SECTIONS[section](effort, jax.device_count()):
+        for row in SECTIONS[section](effort, options.devices):
             print(row.model_dump_json(), flush=True)
             print(f"  {row.section}: {row.name}, {row.batch} lanes, {row.devices} devices", file=sys.stderr)
 

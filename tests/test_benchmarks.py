@@ -22,7 +22,15 @@ SHORT = Effort(seconds=0.0, repeats=2, scale=0.001)
 
 
 def row(section="environment", name=measures.NATIVE, rate=1e6, **about):
-    known = {"task": measures.TASK, "devices": 1, "batch": 4096, "loops": 10, "unit": "steps", "repeats": 3}
+    known = {
+        "task": measures.TASK,
+        "devices": 1,
+        "device": "cpu",
+        "batch": 4096,
+        "loops": 10,
+        "unit": "steps",
+        "repeats": 3,
+    }
     times = {"seconds": 0.5, "least": 0.4, "most": 0.9, "compile_seconds": 1.0}
     return Row(section=section, name=name, per_call=rate * 0.5, **{**known, **times, **about})
 
@@ -73,6 +81,7 @@ def test_goals_and_ratios_follow_from_the_rows():
         update_ms=9.0,
         data_ms=5.0,
         network_ms=4.0,
+        threads=1,
     )
     example = row("training", measures.NEUROGYM_EXAMPLE, rate=500.0, batch=16, bound=measures.BARE, fraction=0.8)
     rows = [
@@ -82,7 +91,7 @@ def test_goals_and_ratios_follow_from_the_rows():
         row("rendering", measures.RENDER, batch=256, fraction=0.79, bound=measures.NORMALS),
         example,
     ]
-    start = Startup(import_seconds=0.5, first_batch_seconds=2.5, unwanted=[], processes=1)
+    start = Startup(import_seconds=0.1, loaded_seconds=0.5, first_batch_seconds=2.5, unwanted=[], processes=1)
     full = report(*rows, neurogym=peer, startup=start)
     met = {goal.what: goal.met for goal in goals(full)}
     assert met["environment steps/s, 4,096 lanes"] is True
@@ -90,7 +99,7 @@ def test_goals_and_ratios_follow_from_the_rows():
     assert met["rendering 4096 trials, of its bound"] is None
     assert met[f"training {example.name}, 1 device, of its bound"] is False
     assert met["one update of NeuroGym's example"] is True  # 2 ms of 9
-    assert met["first batch after import"] is False and met["import neurojax"] is True
+    assert met["first batch after import"] is False and met["import neurojax, nj.make and nj.render loaded"] is True
     assert dict(ratios(full))["one update of NeuroGym's PyTorch example"] == pytest.approx(4.5)
     assert dict(ratios(full))[f"{measures.TASK}: nj.rollout, 4,096 lanes, over NeuroGym's env.step, steps/s"] == 10
 
@@ -123,7 +132,7 @@ def test_every_number_in_the_results_file_comes_from_its_record():
 
 
 def test_tables_can_be_shown(capsys):
-    start = Startup(import_seconds=0.5, first_batch_seconds=1.5, unwanted=[], processes=1)
+    start = Startup(import_seconds=0.1, loaded_seconds=0.5, first_batch_seconds=1.5, unwanted=[], processes=1)
     show(report(row(), startup=start))
     out = capsys.readouterr().out
     assert all(table.title in out for table in tables(report(row(), startup=start)))

@@ -79,6 +79,11 @@ class DoubleUnder64Bits(Good):
         return super().respond(trial, state, action, t, draw).replace(state=state)
 
 
+class MixedTypes(Good):
+    def observe(self, trial, state, t):
+        return {"side": self.strength * trial["side"], "go": trial.during("decision", t)}
+
+
 class UnknownChannel(Good):
     def observe(self, trial, state, t):
         return {"sde": 1.0}
@@ -150,7 +155,7 @@ class HiddenLoop(Good):
 
     def observe(self, trial, state, t):
         shown = super().observe(trial, state, t)
-        return {**shown, "go": shown["go"] + 0.5 * state.astype(jnp.float32)}
+        return {**shown, "go": jnp.where(shown["go"], 0.5 * state.astype(jnp.float32), 0.0)}
 
     def target(self, trial, state, t):
         return jnp.where(t == 3, 1 + trial["side"], 1)
@@ -169,19 +174,20 @@ class Impure(Good):
 
     def observe(self, trial, state, t):
         shown = super().observe(trial, state, t)
-        return {**shown, "go": shown["go"] + 0.001 * (next(_COUNTER) % 1000)}
+        return {**shown, "go": jnp.where(shown["go"], 0.001 * (next(_COUNTER) % 1000), 0.0)}
 
 
 class EndsBeforeItStarts(Good):
     def periods(self, conditions, steps):
-        return {"look": (0, steps("look")), "decision": (2, steps("decision"))}
+        return {"look": (0, 3 * steps("look")), "decision": (2, steps("decision"))}
 
 
 BAD = {
     FloatTarget: "its target is float32; a discrete action is a whole number",
     WrongShape: "its target has shape (2,)",
     ReadsAValue: "it cannot be traced: ConcretizationTypeError",
-    DoubleUnder64Bits: "it mixes dtypes, or does so with 64-bit numbers enabled",
+    DoubleUnder64Bits: "state is float32, but float64 with 64-bit numbers enabled; name the dtype",
+    MixedTypes: "it mixes dtypes, or does so with 64-bit numbers enabled: TypePromotionError",
     UnknownChannel: "unknown channel 'sde'; did you mean 'side'?",
     NoChannels: "its channels must be Channels, got {'side': 1}",
     DoubleLeaf: "its leaf .strength is float64; declare it with nj.quantity or nj.flag",
