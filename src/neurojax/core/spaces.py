@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +14,44 @@ from neurojax.errors import InvalidArgument, unknown
 
 
 @dataclasses.dataclass(frozen=True)
-class Channels:
-    """Observation channels, in order.
+class _Named:
+    """Numbered places that go by names.
 
     Attributes:
-        sizes: name and number of channels, in the order in which they stand in an observation `[D]`.
-        low, high: bounds of each channel `[D]`, or one for all.
+        sizes: name and number of places, in order.
     """
 
     sizes: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def named(cls, **sizes: int) -> Self:
+        """From keywords: `named(fixation=1, stimulus=2)`."""
+        return cls(tuple(sizes.items()))
+
+    @property
+    def size(self) -> int:
+        """How many places there are."""
+        return sum(n for _, n in self.sizes)
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """The places of each name."""
+        ends = np.cumsum([n for _, n in self.sizes]).tolist()
+        return {name: slice(end - n, end) for (name, n), end in zip(self.sizes, ends, strict=True)}
+
+    def labels(self) -> list[str]:
+        """A label for each place."""
+        return [name if n == 1 else f"{name} {i}" for name, n in self.sizes for i in range(n)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Channels(_Named):
+    """Observation channels, D of them, by name and in order: `Channels.named(fixation=1, stimulus=2)`.
+
+    Attributes:
+        low, high: bounds of each channel `[D]`, or one for all.
+    """
+
     low: float | tuple[float, ...] = -np.inf
     high: float | tuple[float, ...] = np.inf
 
@@ -29,26 +59,6 @@ class Channels:
         """The lower and upper bounds of each channel, float32 `[D]`."""
         low, high = (np.broadcast_to(np.asarray(x, np.float32), (self.size,)) for x in (self.low, self.high))
         return low, high
-
-    @classmethod
-    def named(cls, **sizes: int) -> Channels:
-        """Channels by keyword: `Channels.named(fixation=1, stimulus=2)`."""
-        return cls(tuple(sizes.items()))
-
-    @property
-    def size(self) -> int:
-        """D, the number of channels."""
-        return sum(n for _, n in self.sizes)
-
-    @property
-    def slices(self) -> dict[str, slice]:
-        """Where each name stands in an observation."""
-        ends = np.cumsum([n for _, n in self.sizes]).tolist()
-        return {name: slice(end - n, end) for (name, n), end in zip(self.sizes, ends, strict=True)}
-
-    def labels(self) -> list[str]:
-        """A label for each channel `[D]`."""
-        return [name if n == 1 else f"{name} {i}" for name, n in self.sizes for i in range(n)]
 
     def assemble(self, values: Mapping[str, jax.Array | float]) -> jax.Array:
         """An observation float32 `[D]` of values by name, each a scalar or `[n]`; absent names are 0."""
@@ -65,33 +75,8 @@ class Channels:
 
 
 @dataclasses.dataclass(frozen=True)
-class Discrete:
-    """Actions 0 .. A - 1, by name.
-
-    Attributes:
-        sizes: name and number of actions, in order.
-    """
-
-    sizes: tuple[tuple[str, int], ...]
-
-    @classmethod
-    def named(cls, **sizes: int) -> Discrete:
-        """Actions by keyword: `Discrete.named(fixation=1, choice=2)`."""
-        return cls(tuple(sizes.items()))
-
-    @property
-    def size(self) -> int:
-        """A, the number of actions."""
-        return sum(n for _, n in self.sizes)
-
-    @property
-    def slices(self) -> dict[str, slice]:
-        """The actions of each name."""
-        return Channels(self.sizes).slices
-
-    def labels(self) -> list[str]:
-        """A label for each action `[A]`."""
-        return Channels(self.sizes).labels()
+class Discrete(_Named):
+    """Actions 0 .. A - 1, by name and in order: `Discrete.named(fixation=1, choice=2)`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
