@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 NEUROGYM ?= .venv-neurogym
 
-.PHONY: demo test test-slow lint types bench parity clean
+.PHONY: demo test test-slow lint types bench bench-results parity clean
 
 demo: $(VENV)/.base
 	$(BIN)/neurojax train PerceptualDecisionMaking-v0 --out runs/demo --overwrite
@@ -24,7 +24,10 @@ types: $(VENV)/.test
 	$(BIN)/pyright
 
 bench: $(VENV)/.base
-	$(BIN)/python benchmarks/run.py --neurogym $(NEUROGYM)/bin/python
+	$(BIN)/python -m benchmarks.run --neurogym $(NEUROGYM)/bin/python --json build/benchmark.json
+
+bench-results: $(VENV)/.base
+	$(BIN)/python -m benchmarks.run --neurogym $(NEUROGYM)/bin/python --write-results
 
 parity: $(VENV)/.test $(NEUROGYM)/.installed
 	$(NEUROGYM)/bin/python tests/parity/record.py --out build/parity

@@ -19,7 +19,7 @@ class Goal:
 
 
 def goals(report: Report) -> list[Goal]:
-    """All goals, in the order of the issue."""
+    """All goals."""
     found = []
     best = _best(report, "environment", NATIVE, batch=4096)
     found.append(

@@ -16,6 +16,7 @@ def accuracy(task, key, coherence):
 if __name__ == "__main__":
     sigmas = jnp.array([0.5, 1.0, 2.0])
     tasks = nj.stack([nj.make("PerceptualDecisionMaking-v0", sigma=float(s)) for s in sigmas])
-    curves = jax.vmap(lambda task: jax.vmap(lambda c: accuracy(task, jax.random.key(0), c))(jnp.array([3.2, 6.4])))(tasks)
+    at = lambda task: jax.vmap(lambda coherence: accuracy(task, jax.random.key(0), coherence))(jnp.array([3.2, 6.4]))
+    curves = jax.vmap(at)(tasks)
     for sigma, (low, high) in zip(sigmas, curves, strict=True):
         print(f"sigma {sigma:.1f}: {low:.3f} at 3.2%, {high:.3f} at 6.4%")

@@ -1,23 +1,19 @@
 import json
-import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from benchmarks import measures, run
+from benchmarks.goals import goals, ratios
+from benchmarks.machine import describe
+from benchmarks.record import Peer, Report, Row, Startup
+from benchmarks.tables import markdown, show, tables
+from benchmarks.timing import Effort, time_in_turns
+
+import neurojax as nj
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import measures, run  # noqa: E402
-from benchmarks.goals import goals, ratios  # noqa: E402
-from benchmarks.machine import describe  # noqa: E402
-from benchmarks.record import Peer, Report, Row, Startup  # noqa: E402
-from benchmarks.tables import markdown, show, tables  # noqa: E402
-from benchmarks.timing import Effort, time_in_turns  # noqa: E402
-
-import neurojax as nj  # noqa: E402
-
 SHORT = Effort(seconds=0.0, repeats=2, scale=0.001)
 
 

@@ -56,16 +56,16 @@ def test_durations_are_floored_with_a_slack():
 def test_continuous_laws_have_their_distributions(name, uniforms):
     spec, exact, wrong = LAWS[name]
     durations = np.asarray(jax.jit(law_of(spec).quantile)(uniforms), np.float64)
-    assert stats.kstest(durations, exact.cdf).pvalue > 0.01
-    assert stats.kstest(durations, wrong.cdf).pvalue < 1e-3
+    assert stats.kstest(durations, exact.cdf).pvalue > 1e-3
+    assert stats.kstest(durations, wrong.cdf).pvalue < 1e-4
 
 
 def test_a_choice_takes_each_duration_as_often(uniforms):
     durations = np.asarray(jax.jit(jax.vmap(law_of([530, 610, 690]).quantile))(uniforms))
     counts = np.array([np.sum(durations == d) for d in (530, 610, 690)])
     assert counts.sum() == COUNT
-    assert stats.chisquare(counts).pvalue > 0.01
-    assert stats.chisquare(counts, COUNT * np.array([0.35, 0.325, 0.325])).pvalue < 1e-3
+    assert stats.chisquare(counts).pvalue > 1e-3
+    assert stats.chisquare(counts, COUNT * np.array([0.35, 0.325, 0.325])).pvalue < 1e-4
 
 
 def test_fixed_and_until_are_not_random():
@@ -118,14 +118,14 @@ def test_the_periods_of_trials_follow_their_laws():
     length = {name: trials.end[name] - trials.start[name] for name in task.period_names}
     # Worked by hand: 50 ms steps cut 300 .. 620 into 6 to 11 steps of 50 ms and a last of 20.
     fixation = dict.fromkeys(range(6, 12), 50 / 320) | {12: 20 / 320}
-    assert chi_square(length["fixation"], fixation) > 0.01
+    assert chi_square(length["fixation"], fixation) > 1e-3
     assert chi_square(length["fixation"], dict.fromkeys(range(6, 13), 1 / 7)) < 1e-6
-    assert chi_square(length["sample"], {4: 1 / 3, 10: 2 / 3}) > 0.01
+    assert chi_square(length["sample"], {4: 1 / 3, 10: 2 / 3}) > 1e-3
     edges = stats.truncexpon(b=1400 / 600, loc=400, scale=600).cdf(np.arange(8, 38) * 50)
     delay = {n: p for n, p in zip(range(8, 37), np.diff(edges), strict=True) if p > 0}
-    assert chi_square(length["delay"], delay) > 0.01
-    wrong = stats.truncexpon(b=1400 / 660, loc=400, scale=660).cdf(np.arange(8, 38) * 50)
-    assert chi_square(length["delay"], dict(zip(range(8, 37), np.diff(wrong), strict=True))) < 1e-3
+    assert chi_square(length["delay"], delay) > 1e-3
+    wrong = stats.truncexpon(b=1400 / 700, loc=400, scale=700).cdf(np.arange(8, 38) * 50)
+    assert chi_square(length["delay"], dict(zip(range(8, 37), np.diff(wrong), strict=True))) < 1e-4
     # Periods draw for themselves: their lengths are independent.
     assert abs(np.corrcoef(length["fixation"], length["delay"])[0, 1]) < 4 / np.sqrt(COUNT)
     assert not np.any(trials.overflow)
@@ -168,8 +168,8 @@ def test_a_law_without_an_upper_end_is_cut_at_the_capacity_and_says_so():
     assert trials.length.max() == 20
     # 20 steps of 100 ms less fixation and decision leave 18 for the stimulus: longer ones are cut.
     expected = stats.expon(loc=100, scale=1000).sf(1900)
-    assert stats.binomtest(int(trials.overflow.sum()), COUNT, expected).pvalue > 0.01
-    assert stats.binomtest(int(trials.overflow.sum()), COUNT, expected * 1.1).pvalue < 1e-3
+    assert stats.binomtest(int(trials.overflow.sum()), COUNT, expected).pvalue > 1e-3
+    assert stats.binomtest(int(trials.overflow.sum()), COUNT, expected * 1.1).pvalue < 1e-4
 
 
 def test_the_clock_of_a_trial():

@@ -71,10 +71,10 @@ class PerceptualDecisionMaking(Task):
         }
 
     def observe(self, trial, state, t):
+        # A table, because a cosine would be taken again for every step, lane and channel.
         directions = ring(self.dim_ring)
-        evidence = 0.5 + jnp.cos(directions - jnp.asarray(directions)[trial["ground_truth"]]) * (
-            trial["coherence"] / 200
-        )
+        tuning = jnp.asarray(np.cos(directions - directions[:, None]))[trial["ground_truth"]]
+        evidence = 0.5 + tuning * (trial["coherence"] / 200)
         return {
             "fixation": trial.during("fixation", t),
             "stimulus": jnp.where(trial.during("stimulus", t), evidence, 0.0),
