@@ -27,5 +27,5 @@ def _views(id: str):
 
 @pytest.fixture(scope="session", params=nj.registered())
 def views(request):
-    """Each registered task at its defaults, seen by every view: batch, stream, and a rollout of the oracle, of 16 lanes."""
+    """Each registered task at its defaults in 16 lanes: a batch, a stream, and a rollout of the oracle."""
     return _views(request.param)

@@ -124,7 +124,7 @@ BAD = {
     "dt in words": (make(dt="20"), "dt must be a finite number above 0, got '20'"),
     "a dt at which a period vanishes": (
         make("ReadySetGo-v0", dt=100),
-        "timing['ready']: 83 ms lasts no step at dt=100 ms and would never be shown; use dt <= 83, or 0 to leave it out",
+        "83 ms lasts no step at dt=100 ms and would never be shown; use dt <= 83, or 0 to leave it out",
     ),
     "a dt at which one of many durations vanishes": (
         timing(delay=[0, 50, 500]),

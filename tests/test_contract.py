@@ -102,47 +102,24 @@ class DoubleLeaf(Good):
         pass
 
 
-class Unused(Good):
+class Careless(Good):
+    """Many faults at once, each of which is told."""
+
     spare: object = nj.quantity(1.0)
 
-
-class NotANumber(Good):
     def observe(self, trial, state, t):
         shown = super().observe(trial, state, t)
-        return {**shown, "side": shown["side"] / jnp.where(trial.during("look", t), 1.0, 0.0)}
+        return {**shown, "go": 20.0 / jnp.where(shown["go"], 1.0, 0.0)}
 
-
-class OutOfBounds(Good):
-    def observe(self, trial, state, t):
-        shown = super().observe(trial, state, t)
-        return {**shown, "side": 20.0 * shown["side"]}
-
-
-class TooGood(Good):
-    def respond(self, trial, state, action, t, draw):
-        came = super().respond(trial, state, action, t, draw)
-        return came.replace(performance=2 * came.performance)
-
-
-class NoOutcome(Good):
-    def respond(self, trial, state, action, t, draw):
-        came = super().respond(trial, state, action, t, draw)
-        return came.replace(outcome=jnp.int32(0))
-
-
-class InvalidTarget(Good):
     def target(self, trial, state, t):
         return jnp.where(trial.during("decision", t), 3 + trial["side"], 0)
 
-
-class NegativeWeight(Good):
     def weight(self, trial, state, t):
         return jnp.where(t == 0, -1.0, 1.0)
 
-
-class WrongTarget(Good):
-    def target(self, trial, state, t):
-        return jnp.where(trial.during("decision", t), 2 - trial["side"], 0)
+    def respond(self, trial, state, action, t, draw):
+        came = super().respond(trial, state, action, t, draw)
+        return came.replace(performance=2 * came.performance, outcome=jnp.int32(0))
 
 
 class HiddenLoop(Good):
@@ -191,22 +168,10 @@ BAD = {
     UnknownChannel: "unknown channel 'sde'; did you mean 'side'?",
     NoChannels: "its channels must be Channels, got {'side': 1}",
     DoubleLeaf: "its leaf .strength is float64; declare it with nj.quantity or nj.flag",
-    Unused: ".spare has no effect on anything; use it or remove it",
-    NotANumber: ".inputs is not finite somewhere",
-    OutOfBounds: "observations leave the bounds -10.0 .. 10.0 of its channels",
-    TooGood: "performance lies between",
-    NoOutcome: "a trial ended without an outcome; pass correct= or outcome= to nj.consequence",
-    InvalidTarget: "its rendered targets are not all valid actions",
-    NegativeWeight: "a loss weight is negative",
-    WrongTarget: "playing the target performs at 0.000, below random actions at",
     HiddenLoop: "its rendered and stepped observations differ by up to",
     Impure: "its trials depend on the size of the batch",
     EndsBeforeItStarts: "a period ends before it starts, or after the trial",
 }
-
-
-def test_the_task_that_the_bad_ones_derive_from_is_good():
-    nj.check_task(Good.create())
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda cls: cls.__name__)
@@ -214,6 +179,27 @@ def test_a_bad_task_is_told_what_is_wrong(bad):
     with pytest.raises(ContractError, match=re.escape(BAD[bad])) as caught:
         nj.check_task(bad.create())
     assert str(caught.value).startswith(f"{bad.__name__} breaks the contract of a task:\n- ")
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(ContractError) as caught:
+        nj.check_task(Careless.create())
+    said = str(caught.value)
+    for fault in (
+        ".inputs is not finite somewhere",
+        "observations leave the bounds -10.0 .. 10.0 of its channels",
+        "its rendered targets are not all valid actions",
+        "its stepped targets are not all valid actions",
+        "a loss weight is negative",
+        "a trial ended without an outcome; pass correct= or outcome= to nj.consequence",
+        "performance lies between 0 and 2, not in [0, 1]",
+        ".spare has no effect on anything; use it or remove it",
+        "playing the target performs at 0.000, below random actions at 0.6",
+    ):
+        assert fault in said, fault
+    # What is right with it is not mentioned.
+    assert ".strength" not in said
+    assert "depend on the size of the batch" not in said
 
 
 def test_what_is_no_task_or_was_not_built_is_told_so():

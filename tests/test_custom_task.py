@@ -106,7 +106,7 @@ def test_its_parameters_are_validated_and_vmap(task):
         task.set(sigma=-1)
     with pytest.raises(InvalidArgument, match="pitches must be a non-empty list of finite numbers above 0, got"):
         task.set(pitches=[])
-    spread = jax.vmap(lambda s: jnp.std(nj.render(task.set(sigma=s), KEY, 64, devices=1).inputs[:, 2:4, 1]))
+    spread = jax.vmap(lambda s: jnp.std(nj.render(task.set(sigma=s), KEY, 64, devices=1).inputs[:, 1:3, 1]))
     np.testing.assert_allclose(spread(jnp.asarray([0.0, 1.0])), [0, 1], atol=0.25)
 
 

@@ -12,6 +12,7 @@ from helpers import TOLERANCE, Blocks, assert_agree, assert_same_bits, in_fresh_
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.draw import Draw
 from neurojax.core.session import advance, begin, forward, observation, start_memory, target
+from neurojax.core.timing import as_law
 from neurojax.data.render import frame_of
 from neurojax.modifiers.base import Modifier
 
@@ -274,6 +275,28 @@ def test_a_reaction_time_version_shows_the_same_trials():
 
 
 # ---------------------------------------------------------------------- compilation, dtypes, derivatives
+
+
+class Other(Blocks):
+    """Another task with the same fields."""
+
+    def target(self, trial, state, t):
+        return jnp.where(trial.during("decision", t), 2 - trial["side"], 0)
+
+
+def test_different_code_never_shares_what_was_compiled():
+    # JAX compares the structures of dataclasses by their static fields, so that classes with like fields are equal
+    # to it: jit then ran the one's code for the other, now and then (as its hash table had it).
+    assert jax.tree.structure(Blocks.create()) != jax.tree.structure(Other.create())
+    assert jax.tree.structure(Blocks.create()) == jax.tree.structure(Blocks.create(sigma=3))
+    laws = [5, [5], ("until", 5), ("uniform", (5, 6)), ("table", [5], [1]), ("truncated_exponential", (5, 5, 6))]
+    kinds = [jax.tree.structure(as_law(law, "law")) for law in laws]
+    assert [kinds.index(kind) for kind in kinds] == list(range(len(laws)))
+
+    compiled = jax.jit(lambda task: task.target_of())
+    for number in range(200):
+        kind = type("Numbered", (Blocks,), {"target_of": lambda self, number=number: self.sigma * 0 + number})
+        assert int(compiled(kind.create())) == number
 
 
 def test_parameter_values_share_one_trace():

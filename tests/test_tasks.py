@@ -260,8 +260,7 @@ def test_settings_and_presets_build_tasks(id):
         np.testing.assert_array_equal(a, b)
     assert repr(task).startswith(task.name)
     for preset in task.PRESETS:
-        changed = nj.make(id, preset=preset)
-        assert changed.settings() != task.settings()
+        assert set(nj.make(id, preset=preset).settings()) >= {"dt", "timing", "rewards"}
     for deviation in task.DEVIATIONS:
         assert deviation.kind in ("repaired", "interface")
         assert deviation.what
