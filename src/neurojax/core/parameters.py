@@ -55,7 +55,7 @@ class Parameter:
         noun = {"quantity": "finite number", "flag": "bool", "structure": "whole number"}[
             self.kind if self.whole else "quantity"
         ]
-        noun = f"non-empty list of {noun}s" if self.many else f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+        noun = f"a non-empty list of {noun}s" if self.many else f"a {noun}"
         if math.isfinite(self.above):
             noun += f" above {self.above:g}"
         if math.isfinite(self.low) and math.isfinite(self.high):
