@@ -105,6 +105,8 @@ class DoubleLeaf(Good):
 class Careless(Good):
     """Many faults at once, each of which is told."""
 
+    PERIODS = ("look", "decision", "late")
+
     spare: object = nj.quantity(1.0)
 
     def observe(self, trial, state, t):
@@ -113,6 +115,9 @@ class Careless(Good):
 
     def target(self, trial, state, t):
         return jnp.where(trial.during("decision", t), 3 + trial["side"], 0)
+
+    def periods(self, conditions, steps):
+        return {**super().periods(conditions, steps), "late": (2, 1)}
 
     def weight(self, trial, state, t):
         return jnp.where(t == 0, -1.0, 1.0)
@@ -154,11 +159,6 @@ class Impure(Good):
         return {**shown, "go": jnp.where(shown["go"], 0.001 * (next(_COUNTER) % 1000), 0.0)}
 
 
-class EndsBeforeItStarts(Good):
-    def periods(self, conditions, steps):
-        return {"look": (0, 3 * steps("look")), "decision": (2, steps("decision"))}
-
-
 BAD = {
     FloatTarget: "its target is float32; a discrete action is a whole number",
     WrongShape: "its target has shape (2,)",
@@ -170,7 +170,6 @@ BAD = {
     DoubleLeaf: "its leaf .strength is float64; declare it with nj.quantity or nj.flag",
     HiddenLoop: "its rendered and stepped observations differ by up to",
     Impure: "its trials depend on the size of the batch",
-    EndsBeforeItStarts: "a period ends before it starts, or after the trial",
 }
 
 
@@ -191,6 +190,7 @@ def test_all_that_is_wrong_is_told_at_once():
         "its rendered targets are not all valid actions",
         "its stepped targets are not all valid actions",
         "a loss weight is negative",
+        "a period ends before it starts, or after the trial",
         "a trial ended without an outcome; pass correct= or outcome= to nj.consequence",
         "performance lies between 0 and 2, not in [0, 1]",
         ".spare has no effect on anything; use it or remove it",

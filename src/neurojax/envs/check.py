@@ -87,15 +87,14 @@ def _shapes(task: Task) -> Iterator[str]:
         return batch, run.trajectory, run.state
 
     try:
+        wrong = list(_raw_target(task, words))
+        yield from wrong
+        if wrong:
+            return
         batch, trajectory, state = jax.eval_shape(views, task, words)
     except Exception as error:
         yield f"it cannot be traced: {_said(error)}"
         return
-    actions = task.actions
-    for name, leaf in (("target", batch.targets), ("action", trajectory.actions)):
-        if leaf.shape != (2, leaf.shape[1], *actions.shape) or leaf.dtype != actions.dtype:
-            yield f"its {name} has shape {leaf.shape[2:]} and dtype {leaf.dtype}; an action has {actions.shape}"
-    yield from _raw_target(task, words)
     with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
         try:
             wide = jax.eval_shape(views, task, words)
