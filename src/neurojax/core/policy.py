@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from neurojax.core.node import Node
 from neurojax.core.parameters import is_traced
 from neurojax.core.spaces import Discrete
 from neurojax.core.task import Task
@@ -18,7 +19,7 @@ from neurojax.errors import InvalidArgument, suggest
 NAMED = ("random", "oracle")
 
 
-class Policy(struct.PyTreeNode):
+class Policy(Node):
     """A policy as the views call it: unbatched, a pytree.
 
     Attributes:

@@ -18,6 +18,7 @@ from flax import struct
 from jax.core import Tracer
 
 from neurojax.core.draw import Draw
+from neurojax.core.node import Node
 from neurojax.core.parameters import canonical, is_traced, parameters, read, time_step
 from neurojax.core.spaces import Box, Channels, Discrete
 from neurojax.core.timing import Law, as_law, as_timing, longest_steps, period_steps
@@ -67,7 +68,7 @@ COMMON_DEVIATIONS = (
 )
 
 
-class Task(struct.PyTreeNode):
+class Task(Node):
     """Base of all tasks. Build one with `create` (or `nj.make`), change it with `set`.
 
     Class attributes that a task may state:
@@ -337,6 +338,8 @@ class Task(struct.PyTreeNode):
     def __repr__(self) -> str:
         if is_traced(self):
             return f"{self.name}(traced)"
+        if any(np.ndim(x) for x in jax.tree.leaves(self.rewards)):
+            return f"{self.name}(stacked)"
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.settings().items())})"
 
 
@@ -427,4 +430,4 @@ def _round(value: np.ndarray) -> Any:
         return [_round(v) for v in value]
     if value.dtype == np.bool_:
         return bool(value)
-    return float(f"{float(value):.7g}")
+    return float(str(np.float32(value)))

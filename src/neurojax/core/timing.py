@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jax.core import Tracer
 
+from neurojax.core.node import Node
 from neurojax.errors import InvalidArgument, suggest, unknown
 
 # A duration is floored to whole steps with this slack, in steps: float32 puts 31 x 33.3 / 33.3 below 31.
@@ -29,7 +29,7 @@ def whole_steps(ms, dt: float):
     return jnp.floor(ms / np.float32(dt) + np.float32(_SLACK)).astype(jnp.int32)
 
 
-class Law(struct.PyTreeNode):
+class Law(Node):
     """A distribution over durations in ms. Subclasses hold its numbers as float32 leaves."""
 
     random: ClassVar[bool] = True
@@ -371,9 +371,9 @@ def _float(value: Any) -> np.ndarray:
 
 
 def _plain(value: Any) -> float | int:
-    """A leaf as a number that reads well: 500, not 500.0."""
+    """A leaf as a number that reads well, 500 and not 500.0, and is read back as the same float32."""
     number = float(np.float32(value))
     if math.isinf(number):
         return number
-    short = float(f"{number:.7g}")
+    short = float(str(np.float32(number)))
     return int(short) if short.is_integer() else short

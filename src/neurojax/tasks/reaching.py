@@ -134,7 +134,9 @@ class Reaching1D(Task):
         moves = state["moves"] + jnp.where(action == 1, 1, jnp.where(action == 2, -1, 0))
         earned = jnp.maximum(correct - circular_distance(self._hand(moves), trial["ground_truth"]), fail)
         reaches = trial.during("reach", t)
-        share = (earned - fail) / (correct - fail) / (trial.end["reach"] - trial.start["reach"]).astype(jnp.float32)
+        steps = (trial.end["reach"] - trial.start["reach"]).astype(jnp.float32)
+        # Times the inverse: a division by what all lanes share would round differently in a batch of one.
+        share = (earned - fail) * (1 / ((correct - fail) * steps))
         performance = state["performance"] + jnp.where(reaches, share, 0.0)
         return consequence(
             reward=jnp.where(reaches, earned, 0.0),

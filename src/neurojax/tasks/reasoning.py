@@ -177,20 +177,22 @@ class HierarchicalReasoning(Task):
         middle = int(whole_steps(float(np.asarray(self.timing["delay"].median())), self.dt))
         numbers = {
             "clairvoyant": 1.0,
-            "ideal": self._follow_rule(1 - delays.get(middle, 0.0) / 2),
-            "blind": self._follow_rule(0.5),
+            "ideal": self._follow_rule(1.0, delays.get(middle, 0.0)),
+            "blind": self._follow_rule(0.5, 0.0),
         }
         if not self.abort:
             responds = sum(p * (1 - 0.2**n) for n, p in step_probabilities(self.timing["decision"], self.dt).items())
             numbers["random"] = 0.2 * responds / 4
         return numbers
 
-    def _follow_rule(self, hit: float, trials: int = 4000) -> float:
+    def _follow_rule(self, hit: float, ties: float, trials: int = 4000) -> float:
         """Mean performance, over a long session, of an observer who infers the rule from its own rewards.
 
-        Its choice is right with `hit` where its rule is. It keeps the probability of each rule and of each number of
-        trials since the switch, follows the likelier rule, and learns from success (the rule was right) and failure
-        (it was wrong, or the choice was). Simulated with a fixed seed: 200 sessions of `trials` trials.
+        Where its rule is right, its choice is so with `hit`, and with .5 in the share of trials, `ties`, in which the
+        delay is ambiguous; it knows which those are, so that a failure there tells it less. It keeps the probability
+        of each rule and of each number of trials since the switch, follows the likelier rule, and learns from success
+        (the rule was right) and failure (it was wrong, or the choice was). Simulated with a fixed seed: 200 sessions
+        of `trials` trials.
         """
         low, high = int(self.block_min), int(self.block_max)
         done = np.arange(1, high + 1)  # trials of the block that are over
@@ -203,9 +205,10 @@ class HierarchicalReasoning(Task):
         rewarded = 0
         for _ in range(trials):
             guess = (belief[:, 1].sum(-1) > belief[:, 0].sum(-1)).astype(int)
-            success = (guess == rule) & (rng.random(sessions) < hit)
+            hits = np.where(rng.random(sessions) < ties, 0.5, hit)[:, None]
+            success = (guess == rule) & (rng.random(sessions) < hits[:, 0])
             rewarded += success.sum()
-            likelihood = np.where(np.arange(2)[None] == guess[:, None], hit, 0.0)
+            likelihood = np.where(np.arange(2)[None] == guess[:, None], hits, 0.0)
             belief *= np.where(success[:, None], likelihood, 1 - likelihood)[:, :, None]
             belief /= belief.sum((1, 2), keepdims=True)
             stay, leave = belief * (1 - switches), (belief * switches).sum(-1)
