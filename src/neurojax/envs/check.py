@@ -217,7 +217,8 @@ def _agreement(task: Task, key: jax.Array, batch: Any, steps: int) -> Iterator[s
     )
     for name, seen, targets, where in pairs:
         n = where.shape[1]
-        gap = np.abs(np.asarray(batch.inputs)[:, :n] - np.asarray(seen)[:, :n])[where]
+        with np.errstate(invalid="ignore"):  # what is not finite is told above
+            gap = np.abs(np.asarray(batch.inputs)[:, :n] - np.asarray(seen)[:, :n])[where]
         if gap.size and gap.max() > _TOLERANCE * max(1.0, float(np.abs(batch.inputs).max())):
             yield f"its rendered and {name} observations differ by up to {gap.max():g}"
         gap = np.abs(np.asarray(batch.targets)[:, :n] - np.asarray(targets)[:, :n])[where]
