@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from neurojax.analysis.behaviour import Trials
-from neurojax.analysis.psychometric import Choices, PsychometricFit, fit_psychometric
+from neurojax.analysis.psychometric import Choices, PsychometricFit, fit_psychometric, ideal_choices
 from neurojax.core.spaces import Discrete
 from neurojax.core.task import Task
 from neurojax.core.timing import step_probabilities
@@ -90,13 +90,8 @@ def ideal_right(task: Task) -> Callable[[np.ndarray], np.ndarray] | None:
     accuracy = ideal_accuracy(task)
     if accuracy is None:
         return None
-
-    def right(signed: np.ndarray) -> np.ndarray:
-        x = np.asarray(signed, float)
-        correct = np.array([accuracy(c) for c in np.abs(x).ravel()]).reshape(x.shape)
-        return np.where(x >= 0, correct, 1 - correct)
-
-    return right
+    each = np.vectorize(accuracy, otypes=[float])
+    return lambda signed: ideal_choices(each, signed)
 
 
 def by_condition(task: Task, network: Network, key: jax.Array, trials: int) -> dict[str, list[dict[str, float]]]:
@@ -146,6 +141,7 @@ def summarise(
     config: RunConfig,
     task: Task,
     evaluation: Evaluation,
+    curve: Psychometrics | str,
     conditions: dict[str, list[dict[str, float]]],
     *,
     update: int,
@@ -157,6 +153,7 @@ def summarise(
     Args:
         config, task: the run's.
         evaluation: of its network.
+        curve: from `psychometrics`.
         conditions: from `by_condition`.
         update: how many updates the network has had.
         devices: over how many devices a batch was shared.
@@ -167,7 +164,6 @@ def summarise(
 
     numbers = reference_numbers(task)
     performance = evaluation.overall.performance
-    curve = psychometrics(task, evaluation)
     out: dict[str, Any] = {
         "neurojax": neurojax.__version__,
         "task": config.task.id,
@@ -267,14 +263,14 @@ def network_trials(
     """
     from neurojax.data.render import render
     from neurojax.envs.rollout import play
-    from neurojax.training.evaluate import policy_of
+    from neurojax.training.evaluate import outputs_of, policy_of
 
     size = trials * 2 * len(coherences)
     strength = np.repeat(np.asarray(coherences, float), 2 * trials)
     truth = np.tile(np.repeat(np.asarray([0, 1], np.int32), trials), len(coherences))
     policy = policy_of(network, task)
     if readout is not None and readout.bound is not None:
-        policy = jax.tree_util.Partial(_bounded, np.float32(readout.bound), network_policy(network))
+        policy = jax.tree_util.Partial(_bounded, np.float32(readout.bound), outputs_of(network))
     given = {"coherence": strength.astype(np.float32), "ground_truth": truth}
     result = play(task, key, size, policy=policy, carry=network.initial(), **given).result
     # The same key draws the same trials, so their stimulus begins when that of the rendered ones does.
@@ -290,27 +286,6 @@ def network_trials(
         correct=outcome == Outcome.CORRECT,
         time=np.where(answered, time, np.nan),
     )
-
-
-def network_policy(network: Network) -> jax.tree_util.Partial:
-    """`(carry, obs, first, key) -> (carry, outputs [A])`, with the network's variables as leaves."""
-    from flax import nnx
-
-    graphdef, variables = nnx.split(network)
-    return jax.tree_util.Partial(_outputs, jax.tree_util.Partial(nnx.merge, graphdef), variables)
-
-
-def _outputs(build, variables, carry, obs, first, key):
-    import jax.numpy as jnp
-
-    from neurojax.core.chance import key_words
-    from neurojax.networks import draw_noise
-
-    network = build(variables)
-    carry = jax.tree.map(lambda start, c: jnp.where(first, start, c), network.initial(), carry)
-    noise = draw_noise(network, key_words(key), jnp.zeros(1, jnp.uint32), jnp.zeros(1, jnp.int32))
-    outputs, _, carry = network.step(carry, obs, None if noise is None else noise[0, 0])
-    return carry, outputs
 
 
 def _bounded(bound, outputs_of, carry, obs, first, key):

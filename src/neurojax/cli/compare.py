@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from neurojax.analysis.behaviour import Trials
-from neurojax.analysis.psychometric import fit_psychometric
+from neurojax.analysis.psychometric import Choices, PsychometricFit, fit_psychometric
 from neurojax.analysis.summary import Readout, network_trials, why_no_psychometrics
 from neurojax.core.task import Task
 from neurojax.modifiers.reaction_time import ReactionTime
@@ -40,6 +41,13 @@ class Comparison:
     readout: Readout
     non_decision_time: float
     left_out: tuple[str, ...]
+
+    @cached_property
+    def fits(self) -> dict[str, tuple[Choices, PsychometricFit]]:
+        """Choices and their fit: of the "network", where there is one, and of the "animals"."""
+        who = {"network": self.network, "animals": self.animals}
+        counted = {name: trials.choices() for name, trials in who.items() if trials is not None}
+        return {name: (choices, fit_psychometric(choices)) for name, choices in counted.items()}
 
     def readout_label(self) -> str:
         """What the network's response times are made of."""
@@ -80,7 +88,6 @@ class Comparison:
 
     def summary(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        who = {"animals": self.animals} | ({"network": self.network} if self.network is not None else {})
         return {
             "source": self.source,
             "description": self.describe(),
@@ -89,7 +96,7 @@ class Comparison:
             "left_out": list(self.left_out),
             "notes": self.notes(),
             "by_coherence": self.rows(),
-            "psychometric": {name: fit_psychometric(trials.choices()).to_dict() for name, trials in who.items()},
+            "psychometric": {name: fit.to_dict() for name, (_, fit) in reversed(self.fits.items())},
         }
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from neurojax.analysis.psychometric import Choices, PsychometricFit, fit_psychometric
 from neurojax.analysis.summary import Psychometrics, by_condition, psychometrics, summarise
 from neurojax.cli.console import number, output, plain
 from neurojax.core.spaces import Discrete
@@ -23,7 +22,6 @@ from neurojax.viz.trials import plot_trials
 
 if TYPE_CHECKING:
     from neurojax.cli.compare import Comparison
-    from neurojax.training.evaluate import Evaluation
     from neurojax.training.supervised import TrainResult
 
 _SAMPLES = 4
@@ -57,17 +55,18 @@ def finish(
     key = jax.random.key(config.evaluation.seed)
     conditions = config.evaluation.conditions or None
     evaluation = evaluate(task, result.network, key, config.evaluation.trials, conditions)
+    curve = psychometrics(task, evaluation)
     seen = by_condition(task, result.network, key, config.evaluation.trials)
     seconds = {**seconds, "evaluate": time.monotonic() - start}
     summary = summarise(
-        config, task, evaluation, seen, update=result.update, devices=result.devices, seconds=seconds
+        config, task, evaluation, curve, seen, update=result.update, devices=result.devices, seconds=seconds
     )  # fmt: skip
     if comparison is not None:
         summary["animals"] = comparison.summary()
-    figures = _figures(result, evaluation, summary, comparison)
+    figures = _figures(result, curve, summary, comparison)
     for name, png in figures.items():
         write_atomic(folder / "figures" / f"{name}.png", png)
-    write_atomic(folder / "report.html", _report(result, evaluation, summary, comparison, figures))
+    write_atomic(folder / "report.html", _report(result, curve, summary, comparison, figures))
     write_atomic(folder / "summary.json", json.dumps(plain(summary), indent=2) + "\n")
     return summary
 
@@ -87,7 +86,7 @@ def earlier_seconds(folder: Path) -> dict[str, float]:
 
 
 def _figures(
-    result: TrainResult, evaluation: Evaluation, summary: dict[str, Any], comparison: Comparison | None
+    result: TrainResult, curve: Psychometrics | str, summary: dict[str, Any], comparison: Comparison | None
 ) -> dict[str, bytes]:
     """PNG by name."""
     config, task = result.config, result.task
@@ -102,12 +101,10 @@ def _figures(
         ),
         "trials": image(sample_trials(task, result.network, config.evaluation.seed)),
     }
-    curve = psychometrics(task, evaluation)
     if isinstance(curve, Psychometrics):
         out["psychometric"] = image(plot_psychometric(curve.choices, curve.fit, ideal=curve.ideal))
     if comparison is not None and comparison.network is not None:
-        counted = [(t.choices(), fit_psychometric(t.choices())) for t in (comparison.network, comparison.animals)]
-        (choices, fit), animals = counted
+        (choices, fit), animals = comparison.fits["network"], comparison.fits["animals"]
         ideal = curve.ideal if isinstance(curve, Psychometrics) else None
         out["animals_psychometric"] = image(plot_psychometric(choices, fit, ideal=ideal, animals=animals))
     if comparison is not None and comparison.chronometric and comparison.network is not None:
@@ -144,7 +141,7 @@ def sample_trials(task: Task, network: Any, seed: int) -> Any:
 
 def _report(
     result: TrainResult,
-    evaluation: Evaluation,
+    curve: Psychometrics | str,
     summary: dict[str, Any],
     comparison: Comparison | None,
     figures: dict[str, bytes],
@@ -153,7 +150,6 @@ def _report(
 
     config, task = result.config, result.task
     paper = type(getattr(task, "base", task)).PAPER
-    curve = psychometrics(task, evaluation)
     lead = [report.paragraph(headline(summary), "lead")]
     if paper:
         lead.append(report.paragraph(f"The task: {paper.citation}, doi:{paper.doi}.", "small"))
@@ -270,13 +266,10 @@ def _psychometric(curve: Psychometrics, summary: dict[str, Any], figures: dict[s
 def _animals(comparison: Comparison, figures: dict[str, bytes]) -> list[str]:
     parts = [report.paragraph(comparison.describe())]
     if comparison.network is not None:
-        counted: dict[str, tuple[Choices, PsychometricFit]] = {}
-        for name, trials in (("network", comparison.network), ("animals", comparison.animals)):
-            counted[name] = (trials.choices(), fit_psychometric(trials.choices()))
         caption = "The network's choices at the animals' coherences too, beside theirs."
         parts.append(report.picture(figures["animals_psychometric"], caption))
-        parts.append(report.fit_table({name: fit for name, (_, fit) in counted.items()}))
-        notes = [f"{name}: {fit.note}." for name, (_, fit) in counted.items() if fit.note]
+        parts.append(report.fit_table({name: fit for name, (_, fit) in comparison.fits.items()}))
+        notes = [f"{name}: {fit.note}." for name, (_, fit) in comparison.fits.items() if fit.note]
         parts += [report.paragraph(note, "note") for note in notes]
     if "animals_chronometric" in figures:
         caption = f"Mean response times; bars are 1.96 standard errors. The network's readout: {comparison.readout}."

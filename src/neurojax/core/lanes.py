@@ -24,9 +24,7 @@ AXIS = "lanes"
 _WORTH_SHARING = 256
 
 
-def share_out(
-    function: Callable[..., Any], devices: int, *, shared: int, split: int, axis: int = 0
-) -> Callable[..., Any]:
+def share_out(function: Callable[..., Any], devices: int, *, shared: int, split: int) -> Callable[..., Any]:
     """`function` with its arguments shared or split over devices.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -33,10 +32,6 @@ class Policy(Node):
     actions: Any = struct.field(pytree_node=False)
     value: Any = None
     start: Any = None
-
-    def initial(self, carry: Any) -> Any:
-        """The carry to start with: the one given, or the policy's own."""
-        return self.start if carry is None else carry
 
     def __call__(self, carry, obs, first, chance, best):
         """The next carry and the action in answer to `obs` `[D]`.
@@ -82,6 +77,3 @@ def _check_action(action: Any, actions: Any) -> None:
             raise InvalidArgument(f"the action must be a whole number in 0 .. {actions.size - 1}, got {action!r}")
     elif np.any(value < np.asarray(actions.low)) or np.any(value > np.asarray(actions.high)):
         raise InvalidArgument(f"the action must lie between {actions.low} and {actions.high}, got {action!r}")
-
-
-PolicyFunction = Callable[[Any, jax.Array, jax.Array, jax.Array], tuple[Any, jax.Array]]

@@ -100,8 +100,13 @@ def policy_of(network: Network, task: Task) -> jax.tree_util.Partial:
         >>> nj.rollout(task, jax.random.key(1), 4, 50, policy=policy, carry=carry).trajectory.actions.shape
         (4, 50)
     """
+    return jax.tree_util.Partial(_act, _Static(task.actions), outputs_of(network))
+
+
+def outputs_of(network: Network) -> jax.tree_util.Partial:
+    """`(carry, obs [D], first, key) -> (carry, outputs [A])`, for policies that choose in their own way."""
     graphdef, params, rest = nnx.split(network, nnx.Param, ...)
-    return jax.tree_util.Partial(_act, _Static((graphdef, task.actions)), (params, rest))
+    return jax.tree_util.Partial(_outputs, _Static(graphdef), (params, rest))
 
 
 @jax.tree_util.register_static
@@ -112,13 +117,17 @@ class _Static:
     value: Any
 
 
-def _act(static, variables, carry, obs, first, key):
-    graphdef, actions = static.value
-    network = nnx.merge(graphdef, *variables)
+def _act(actions, outputs_of, carry, obs, first, key):
+    carry, outputs = outputs_of(carry, obs, first, key)
+    return carry, as_choice(actions.value, outputs)
+
+
+def _outputs(graphdef, variables, carry, obs, first, key):
+    network = nnx.merge(graphdef.value, *variables)
     carry = jax.tree.map(lambda start, c: jnp.where(first, start, c), network.initial(), carry)
     noise = draw_noise(network, key_words(key), jnp.zeros(1, jnp.uint32), jnp.zeros(1, jnp.int32))
     outputs, _, carry = network.step(carry, obs, None if noise is None else noise[0, 0])
-    return carry, as_choice(actions, outputs)
+    return carry, outputs
 
 
 def as_choice(actions: Discrete | Box, outputs: jax.Array) -> jax.Array:
