@@ -33,6 +33,7 @@ _SQRT2 = np.float32(np.sqrt(2))
 _ABOVE_MINUS_ONE = np.nextafter(np.float32(-1), np.float32(0))
 
 
+@jax.jit
 def _threefry(key0, key1, x0, x1):
     """The Threefry-2x32 block cipher of counter `(x0, x1)`: two uint32 words, elementwise."""
     schedule = (key0, key1, key0 ^ key1 ^ _PARITY)

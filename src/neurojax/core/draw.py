@@ -23,10 +23,12 @@ class Quantity:
     Attributes:
         kind: "integer", "number", "truth" or "duration".
         count: the number of integers, where it is known.
+        shape: of one value.
     """
 
     kind: str
     count: int | None = None
+    shape: tuple[int, ...] = ()
 
 
 class Draw:
@@ -67,7 +69,8 @@ class Draw:
 
     def uniform(self, name: str, low: Any = 0.0, high: Any = 1.0, shape: tuple[int, ...] = ()) -> jax.Array:
         """float32 `shape`, uniform on [low, high)."""
-        return self._or_given(name, Quantity("number"), lambda u: low + u(shape) * (high - low), jnp.float32)
+        quantity = Quantity("number", shape=tuple(shape))
+        return self._or_given(name, quantity, lambda u: low + u(shape) * (high - low), jnp.float32)
 
     def normal(self, name: str, shape: tuple[int, ...] = ()) -> jax.Array:
         """float32 `shape`, standard normal."""
@@ -86,13 +89,29 @@ class Draw:
         dtype = jnp.int32 if kind == "integer" else jnp.float32
         return self._or_given(name, Quantity(kind), lambda u: pick(values, u(())).astype(dtype), dtype)
 
+    def weighted(self, name: str, values, weights) -> jax.Array:
+        """One of `values` `[n]`, with probabilities in proportion to `weights` `[n]`."""
+        values, weights = jnp.asarray(values), jnp.asarray(weights, jnp.float32)
+        kind = "integer" if jnp.issubdtype(values.dtype, jnp.integer) else "number"
+        dtype = jnp.int32 if kind == "integer" else jnp.float32
+
+        def draw(u):
+            edges = jnp.cumsum(weights)
+            index = jnp.sum(u(()) * edges[-1] >= edges[:-1], dtype=jnp.int32)
+            return values[index].astype(dtype)
+
+        return self._or_given(name, Quantity(kind), draw, dtype)
+
     def flip(self, name: str, probability=0.5) -> jax.Array:
         """True with `probability`."""
         return self._or_given(name, Quantity("truth"), lambda u: u(()) < probability, jnp.bool_)
 
     def remembered(self, name: str, value, count: int | None = None) -> jax.Array:
-        """A condition that memory decides (int32, in 0 .. count - 1), and that may be given instead."""
-        return self._or_given(name, Quantity("integer", count), lambda u: value, jnp.int32)
+        """A condition that memory decides, and that may be given instead: int32 (in 0 .. count - 1), or float32."""
+        value = jnp.asarray(value)
+        if jnp.issubdtype(value.dtype, jnp.floating):
+            return self._or_given(name, Quantity("number", shape=value.shape), lambda u: value, jnp.float32)
+        return self._or_given(name, Quantity("integer", count, value.shape), lambda u: value, jnp.int32)
 
     def duration(self, name: str, period: str | None = None) -> jax.Array:
         """A condition that is the length of `period` (default: of the period called `name`), in ms of whole steps."""
@@ -105,7 +124,7 @@ class Draw:
     def _or_given(self, name: str, quantity: Quantity, draw, dtype) -> jax.Array:
         self.seen[name] = quantity
         if name in self._given:
-            return jnp.asarray(self._given[name]).astype(dtype)
+            return jnp.broadcast_to(jnp.asarray(self._given[name]).astype(dtype), quantity.shape)
         return jnp.asarray(draw(self.chance(name).uniform)).astype(dtype)
 
 
@@ -123,8 +142,11 @@ def check_given(given: Mapping[str, Any], seen: Mapping[str, Quantity], batch_si
         where = f"condition {name!r}"
         if array.dtype.kind not in "biuf":
             raise InvalidArgument(f"{where} must be numeric, got {value!r}")
-        if array.shape not in ((), (batch_size,)):
-            raise InvalidArgument(f"{where} must be one value or have shape [{batch_size}], got shape {array.shape}")
+        if array.shape not in ((), quantity.shape, (batch_size, *quantity.shape)):
+            one = f"have shape {list(quantity.shape)}" if quantity.shape else "be one value"
+            raise InvalidArgument(
+                f"{where} must {one} or have shape {[batch_size, *quantity.shape]}, got shape {array.shape}"
+            )
         if not np.all(np.isfinite(array)):
             raise InvalidArgument(f"{where} must be finite, got {value!r}")
         if quantity.kind in ("integer", "truth") and np.any(array != np.floor(array)):

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from neurojax.core.chance import Chance, check_key
-from neurojax.core.draw import Draw, check_given
+from neurojax.core.draw import Draw, Quantity, check_given
 from neurojax.core.session import start_memory
 from neurojax.core.task import Task
 from neurojax.errors import InvalidArgument, unknown
@@ -90,11 +90,12 @@ def prepare(task: Task, key: jax.Array, batch_size: int, given: Mapping[str, Any
         if name not in seen:
             raise unknown("condition", name, seen, task.name)
     check_given(given, seen, batch_size)
-    return {name: jnp.broadcast_to(jnp.asarray(value), (batch_size,)) for name, value in given.items()}
+    shape = lambda name: (batch_size, *seen[name].shape)
+    return {name: jnp.broadcast_to(jnp.asarray(value), shape(name)) for name, value in given.items()}
 
 
 def drawn_quantities(task: Task) -> dict[str, Any]:
-    """The conditions that a task draws, and that may be given instead, by name."""
+    """What a task draws and that may be given instead, by name: its conditions, and the durations of its periods."""
     found: dict[str, Any] = {}
 
     def discover(task, words):
@@ -103,7 +104,8 @@ def drawn_quantities(task: Task) -> dict[str, Any]:
         held = task.resolve(memory)
         draw = Draw(chance, "trial", 0, None, held.laws, held.dt)
         held.conditions(draw, memory)
-        found.update(draw.seen)
+        lengths = {name: Quantity("duration") for name in held.laws if name not in draw.periods}
+        found.update({**lengths, **draw.seen})
 
     jax.eval_shape(discover, task, jax.ShapeDtypeStruct((2,), jnp.uint32))
     return found

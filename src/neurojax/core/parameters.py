@@ -28,7 +28,7 @@ class Parameter:
         kind: `quantity` and `flag` are leaves (they vmap and never recompile), `structure` is static.
         units: e.g. "ms", "percent".
         low, high: inclusive limits; `above` is an exclusive lower one.
-        many: the value is a non-empty list.
+        many: the value is a non-empty list; 2: a table, a non-empty list of rows of one length.
         whole: for structure, whether it must be a whole number.
         choices: the values allowed, for structure.
         aliases: other names that are accepted for it.
@@ -41,7 +41,7 @@ class Parameter:
     low: float = -math.inf
     high: float = math.inf
     above: float = -math.inf
-    many: bool = False
+    many: bool | int = False
     whole: bool = True
     choices: tuple[Any, ...] | None = None
     aliases: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Parameter:
         noun = {"quantity": "finite number", "flag": "bool", "structure": "whole number"}[
             self.kind if self.whole else "quantity"
         ]
-        noun = f"a non-empty list of {noun}s" if self.many else f"a {noun}"
+        noun = f"a non-empty list of {noun}s" if self.many == 1 else f"rows of {noun}s" if self.many else f"a {noun}"
         if math.isfinite(self.above):
             noun += f" above {self.above:g}"
         if math.isfinite(self.low) and math.isfinite(self.high):

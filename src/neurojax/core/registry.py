@@ -7,22 +7,55 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from neurojax.core.task import Task
+from neurojax.core.library import LIBRARY
+from neurojax.core.task import Paper, Task, merged
 from neurojax.errors import InvalidArgument, unknown
-
-_FACTORIES: dict[str, str | Callable[..., Task]] = {
-    "DelayMatchSample-v0": "neurojax.tasks.matching:DelayMatchSample",
-    "HierarchicalReasoning-v0": "neurojax.tasks.reasoning:HierarchicalReasoning",
-    "PerceptualDecisionMaking-v0": "neurojax.tasks.perceptual:PerceptualDecisionMaking",
-    "Reaching1D-v0": "neurojax.tasks.reaching:Reaching1D",
-    "ReachingDelayResponse-v0": "neurojax.tasks.reaching:ReachingDelayResponse",
-    "ReadySetGo-v0": "neurojax.tasks.timing:ReadySetGo",
-}
 
 _MODIFIERS = {"reaction_time": "neurojax.modifiers.reaction_time:ReactionTime"}
 
 
-def register(id: str, factory: type[Task] | Callable[..., Task]) -> None:
+class Variant:
+    """A task with some of its keywords stated: what a collection registers under an id of its own.
+
+    Args:
+        build: a `Task` class, or a function of keywords that returns a task.
+        doc: the variant in words; default: the class's own.
+        paper, tags: where they differ from the class's.
+        **keywords: what is stated; keywords of `nj.make` take precedence.
+
+    Example:
+        >>> import neurojax as nj
+        >>> from neurojax.core.registry import Variant
+        >>> from neurojax.tasks.perceptual import PerceptualDecisionMaking
+        >>> eight = Variant(PerceptualDecisionMaking, doc="Eight directions.", dim_ring=8)
+        >>> eight(sigma=0.5).actions.size
+        9
+    """
+
+    def __init__(
+        self,
+        build: Callable[..., Task],
+        *,
+        doc: str = "",
+        paper: Paper | None = None,
+        tags: tuple[str, ...] = (),
+        **keywords: Any,
+    ):
+        self.build, self.keywords = build, keywords
+        self.__doc__ = doc or build.__doc__
+        self.PAPER = paper or getattr(build, "PAPER", None)
+        self.TAGS = tags or getattr(build, "TAGS", ())
+
+    def __call__(self, **kwargs: Any) -> Task:
+        build = self.build.create if isinstance(self.build, type) and issubclass(self.build, Task) else self.build
+        return build(**merged(self.keywords, kwargs))
+
+
+Factory = type[Task] | Callable[..., Task]
+_FACTORIES: dict[str, str | Factory] = dict(LIBRARY)
+
+
+def register(id: str, factory: Factory) -> None:
     """Register a task under an id, for `make`.
 
     Args:
@@ -41,7 +74,7 @@ def register(id: str, factory: type[Task] | Callable[..., Task]) -> None:
     _FACTORIES[id] = factory
 
 
-def factory(id: str) -> type[Task] | Callable[..., Task]:
+def factory(id: str) -> Factory:
     """What `make` calls for an id.
 
     Raises:

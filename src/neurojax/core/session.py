@@ -60,11 +60,15 @@ def draw_trial(task: Task, memory: Any, chance: Chance, step, given=None) -> Dra
     """Draw the conditions and random durations of a trial that starts at an absolute step."""
     draw = Draw(chance, "trial", step, given, task.laws, task.dt)
     conditions = {name: jnp.asarray(value) for name, value in task.conditions(draw, memory).items()}
-    lengths = Draw(chance, "duration", step, None, task.laws, task.dt)
+    # A duration may be given like a condition, unless a condition has its name.
+    stated = {name for name in given or {} if name not in draw.seen}
+    lengths = Draw(
+        chance, "duration", step, {name: given[name] for name in stated} if given else None, task.laws, task.dt
+    )
     durations = {
         name: jnp.round(lengths.duration(name) / np.float32(task.dt)).astype(jnp.int32)
         for name, law in task.laws.items()
-        if law.random and name not in draw.periods
+        if (law.random or name in stated) and name not in draw.periods
     }
     return Drawn(conditions=conditions, durations=durations)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ class _Named:
     sizes: tuple[tuple[str, int], ...]
 
     @classmethod
-    def named(cls, **sizes: int) -> Self:
+    def named(cls, **sizes: Any) -> Self:
         """From keywords: `named(fixation=1, stimulus=2)`."""
         return cls(tuple(sizes.items()))
 
@@ -48,12 +49,45 @@ class _Named:
 class Channels(_Named):
     """Observation channels, D of them, by name and in order: `Channels.named(fixation=1, stimulus=2)`.
 
+    An image is a channel of as many places as it has pixels, whose shape is known: an observation stays one vector
+    `[D]`, for networks, batches and environments alike, and `split` gives the image back.
+
     Attributes:
         low, high: bounds of each channel `[D]`, or one for all.
+        shapes: the shape of each channel that is an array, by name: (height, width) of an image.
+
+    Example:
+        >>> import numpy as np
+        >>> channels = Channels.named(fixation=1, screen=(4, 6))
+        >>> channels.size, channels.split(np.zeros((2, 25)))["screen"].shape
+        (25, (2, 4, 6))
     """
 
     low: float | tuple[float, ...] = -np.inf
     high: float | tuple[float, ...] = np.inf
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    @classmethod
+    def named(cls, **sizes: int | tuple[int, ...]) -> Self:
+        """From keywords: a size, or the shape of an image."""
+        shapes = tuple((name, n) for name, n in sizes.items() if isinstance(n, tuple))
+        return cls(
+            tuple((name, math.prod(n) if isinstance(n, tuple) else n) for name, n in sizes.items()), shapes=shapes
+        )
+
+    @property
+    def images(self) -> dict[str, tuple[int, ...]]:
+        """The channels that are images, and their (height, width)."""
+        return dict(self.shapes)
+
+    def split(self, observations):
+        """Observations `[..., D]` by channel name: `[..., n]`, or `[..., height, width]` of an image."""
+        out = {}
+        for name, place in self.slices.items():
+            values = observations[..., place]
+            shape = self.images.get(name)
+            out[name] = values if shape is None else values.reshape(*values.shape[:-1], *shape)
+        return out
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """The lower and upper bounds of each channel, float32 `[D]`."""
@@ -61,13 +95,15 @@ class Channels(_Named):
         return low, high
 
     def assemble(self, values: Mapping[str, jax.Array | float]) -> jax.Array:
-        """An observation float32 `[D]` of values by name, each a scalar or `[n]`; absent names are 0."""
+        """An observation float32 `[D]` of values by name, each a scalar, `[n]` or an image; absent names are 0."""
         for name in values:
             if name not in dict(self.sizes):
                 raise unknown("channel", name, dict(self.sizes))
         parts = []
         for name, n in self.sizes:
             value = jnp.asarray(values.get(name, 0.0)).astype(jnp.float32)
+            if name in self.images and value.shape == self.images[name]:
+                value = value.reshape(n)
             if value.shape not in ((), (1,), (n,)):
                 raise InvalidArgument(f"channel {name!r} has size {n}, got a value of shape {value.shape}")
             parts.append(jnp.broadcast_to(value, (n,)))

@@ -132,7 +132,7 @@ class Task(Node):
         if preset is not None:
             if preset not in cls.PRESETS:
                 raise unknown("preset", preset, cls.PRESETS, where)
-            given = _merged(cls.PRESETS[preset], given)
+            given = merged(cls.PRESETS[preset], given)
         values = {name: read(name, p, given[name]) for name, p in known.items() if name in given}
         values["rewards"] = _read_rewards(given.get("rewards"), cls.REWARDS, where)
         task = cls(**values)
@@ -158,7 +158,7 @@ class Task(Node):
         given = canonical(type(self), kwargs, [*parameters(type(self)), "timing", "rewards", "capacity"], self.name)
         settings = self.settings()
         settings.setdefault("capacity", None)
-        return type(self).create(**_merged(settings, given))
+        return type(self).create(**merged(settings, given))
 
     def _set_traced(self, kwargs: Mapping[str, Any]):
         known = parameters(type(self))
@@ -358,7 +358,8 @@ class Steps:
         return period_steps(law, None, elapsed, self._task.dt)
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords with changes: those of `timing` and `rewards` name by name."""
     out = {**base, **changes}
     for name in ("timing", "rewards"):
         if isinstance(base.get(name), Mapping) and isinstance(changes.get(name), Mapping):

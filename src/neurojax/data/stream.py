@@ -144,7 +144,8 @@ def _trial_by_trial(task, chance, session, result, step, n_steps):
 
     def lay(drawn, start, spread, clock):
         mine = (t >= start) & (t < start + length(drawn))
-        spread = jax.tree.map(lambda all_, one: jnp.where(mine, one, all_), spread, drawn)
+        over = lambda x: mine.reshape(-1, *(1,) * x.ndim)  # a condition may be an array
+        spread = jax.tree.map(lambda all_, one: jnp.where(over(one), one, all_), spread, drawn)
         return spread, jnp.where(mine, t - start, clock)
 
     def body(carry):
