@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from cases import PLACES
 
 import neurojax as nj
 from neurojax.core.chance import Chance
@@ -27,8 +27,8 @@ from neurojax.core.task import Deviation, Task
 DATA = Path(__file__).parent / "data"
 TOLERANCE = 1e-6  # of the scale of what is compared, for floats; integers must be equal
 FIELDS = ("observation", "noise", "target", "reward", "new_trial", "performance")
-# Names that NeuroGym abbreviates.
-NAMES = {"coh": "coherence"}
+# Names that NeuroGym abbreviates; `shown` is a second draw, which neurojax does not make.
+NAMES: dict[str, str | None] = {"coh": "coherence", "shown": None}
 
 
 class Level(Chance):
@@ -58,6 +58,17 @@ class Reference:
     def condition(self, name: str) -> np.ndarray:
         """A condition `[C]`, by NeuroGym's name."""
         return self.arrays[f"condition:{name}"]
+
+    def during(self, period: str) -> np.ndarray:
+        """bool `[C, T]`: while `period` is on."""
+        index = self.meta["period_names"].index(period)
+        start, stop = self.arrays["periods"][:, index, 0], self.arrays["periods"][:, index, 1]
+        t = np.arange(self.arrays["targets"].shape[1])
+        return (t >= start[:, None]) & (t < stop[:, None])
+
+    def always(self, where: np.ndarray | bool) -> np.ndarray:
+        """bool `[C, T]` from one value for all, or one for each trial `[C]`."""
+        return np.broadcast_to(np.reshape(where, (-1, 1)), self.arrays["targets"].shape[:2])
 
     def of_plays(self, per_frame: np.ndarray) -> np.ndarray:
         """Values `[C, T, ...]` of trials as values `[N, T, ...]` of plays."""
@@ -101,9 +112,10 @@ def build(meta: dict[str, Any]) -> Task:
 def given_conditions(reference: Reference) -> dict[str, np.ndarray]:
     """The conditions `[N, K]` of the trials of each play, by neurojax's names."""
     trials = reference.arrays["play_trials"]
-    names = [key.split(":", 1)[1] for key in reference.arrays if key.startswith("condition:")]
-    kept = [name for name in names if name != "shown"]  # a second draw, which neurojax does not make
-    return {NAMES.get(name, name): reference.condition(name)[trials].astype(np.float32) for name in kept}
+    recorded = [key.split(":", 1)[1] for key in reference.arrays if key.startswith("condition:")]
+    known = {**NAMES, **reference.meta["setting"]["names"]}
+    names = {name: known.get(name, name) for name in recorded}
+    return {ours: reference.condition(name)[trials].astype(np.float32) for name, ours in names.items() if ours}
 
 
 def drive(task: Task, reference: Reference) -> dict[str, np.ndarray]:
@@ -163,58 +175,8 @@ def wrong(here: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 # ---------------------------------------------------------------- deviations
 
-Place = Callable[[Reference, Task], np.ndarray]
-
-
-def _during(reference: Reference, period: str) -> np.ndarray:
-    """bool `[C, T]`: while `period` is on."""
-    names = reference.meta["period_names"]
-    index = names.index(period)
-    start, stop = reference.arrays["periods"][:, index, 0], reference.arrays["periods"][:, index, 1]
-    t = np.arange(reference.arrays["targets"].shape[1])
-    return (t >= start[:, None]) & (t < stop[:, None])
-
-
-def _always(reference: Reference, where: np.ndarray | bool) -> np.ndarray:
-    """bool `[C, T]` from one value for all, or one for each trial `[C]`."""
-    shape = reference.arrays["targets"].shape[:2]
-    return np.broadcast_to(np.reshape(where, (-1, 1)), shape)
-
-
-def _between_thresholds(reference: Reference, task: Task) -> np.ndarray:
-    there = reference.meta["threshold"]
-    here = np.floor(float(np.asarray(task.timing["delay"].median())) / task.dt + 1e-3) * task.dt
-    interval = np.floor(reference.condition("interval") / task.dt) * task.dt
-    low, high = min(here, there), max(here, there)
-    return _always(reference, (interval >= low) & (interval <= high) & (here != there))
-
-
-def _delay_scored(reference: Reference, task: Task) -> np.ndarray:
-    return _during(reference, "delay") & (not task.end_on_stimulus)
-
-
-# Where a deviation that `affects` comparisons may show: by task and `what`, bool [C, T]. Everywhere else, and in
-# every other field, both sides must be equal; and somewhere within, they must differ.
-PLACES: dict[tuple[str, str], Place] = {
-    ("ReactionTime", "response in the delay, with end_on_stimulus=False"): _delay_scored,
-    ("ReadySetGo", "target"): lambda reference, task: _during(reference, "production"),
-    ("HierarchicalReasoning", "threshold"): _between_thresholds,
-    ("HierarchicalReasoning", "interval"): lambda reference, task: _always(
-        reference,
-        reference.condition("interval") != reference.condition("shown")
-        if "condition:shown" in reference.arrays
-        else False,
-    ),
-    ("Reaching1D", "target"): lambda reference, task: _always(reference, True),
-    ("Reaching1D", "scored angle"): lambda reference, task: _always(
-        reference, reference.condition("ground_truth") != np.floor(reference.condition("ground_truth"))
-    ),
-    # settings that do not ask for NeuroGym's hand
-    ("Reaching1D", "speed"): lambda reference, task: _always(reference, not reference.meta["setting"]["here"]),
-    ("ReachingDelayResponse", "rewards['fail']"): lambda reference, task: (
-        _during(reference, "decision") & (float(task.rewards["fail"]) != 0)
-    ),
-}
+# Where a deviation that `affects` comparisons may show is said in `cases` (PLACES): by class and `what`, bool [C, T].
+# Everywhere else, and in every other field, both sides must be equal; and somewhere within, they must differ.
 
 
 def listed(task: Task) -> dict[tuple[str, str], Deviation]:

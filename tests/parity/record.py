@@ -2,7 +2,7 @@
 
 Runs in an environment of its own (requirements.txt), by `make parity`:
 
-    python tests/parity/record.py --out FOLDER
+    python tests/parity/record.py --out FOLDER [--family NAME ...]
 
 NeuroGym is driven by `new_trial` and `step`: its `reset` takes a hidden random step, so that a trial's first
 observation is never seen. Its generator is replaced by `Forced`, which draws what the conditions say and noise of a
@@ -10,7 +10,7 @@ stated size; no rule of NeuroGym is touched.
 
 A file holds, for C trials, N plays (sequences of actions), P periods, D channels, at most T steps:
 
-    meta            JSON: the setting, the versions, names of periods, NeuroGym's threshold where it has one
+    meta            JSON: the setting, the versions, names of periods, notes of the family
     condition:NAME  float64 [C]
     lengths         int32 [C], steps of a trial in which nobody answers
     periods         int32 [C, P, 2], start and end in steps
@@ -30,26 +30,32 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
-from cases import HR, PDM, RDR, REACH, RSG, SETTINGS, Setting
+from cases import FAMILIES, FAMILY_OF, SETTINGS, Setting, hook
+from cases.perceptual import PDM
+from cases.reasoning import HR
 
-IDS = (PDM, "DelayMatchSample-v0", RSG, HR, REACH, RDR)
-CLOSED_LOOP = (REACH,)
-DISCRETE = ("ground_truth", "rule", "stimulus")  # whole numbers, except where the ground truth is a place
+# Tasks of which the first step after a reset is recorded.
+IDS = (PDM, "DelayMatchSample-v0", "ReadySetGo-v0", HR, "Reaching1D-v0", "ReachingDelayResponse-v0")
 SERIES = 4  # trials of a play that goes on from trial to trial
 KINDS = ("wait", "oracle", "constant", "random", "seldom", "late", "slip", "single", "series")
 
 
 class Forced(np.random.RandomState):
-    """A generator whose draws are the ones wanted; others are as ever."""
+    """A generator whose draws are the ones wanted; others are as ever.
+
+    `script` holds, by the name of a method, what its next calls return.
+    """
 
     def __init__(self, seed: int):
         super().__init__(seed)
+        self.script: dict[str, list] = {}
         self.level = 0.0  # what every normal number is
         self.durations: list[float] = []  # the next draws of a duration; the last one stays
         self.coin: float | None = None
@@ -59,19 +65,52 @@ class Forced(np.random.RandomState):
             return None
         return self.durations.pop(0) if len(self.durations) > 1 else self.durations[0]
 
+    def _scripted(self, method: str):
+        queue = self.script.get(method)
+        return queue.pop(0) if queue else None
+
     def randn(self, *shape):
         return np.full(shape, self.level)
 
+    def normal(self, loc=0.0, scale=1.0, size=None):
+        return loc + scale * np.full(() if size is None else size, self.level)
+
+    def exponential(self, scale=1.0, size=None):
+        scripted = self._scripted("exponential")
+        return super().exponential(scale, size) if scripted is None else scripted
+
+    def randint(self, *args, **kwargs):
+        scripted = self._scripted("randint")
+        return super().randint(*args, **kwargs) if scripted is None else scripted
+
+    def random(self, size=None):
+        scripted = self._scripted("random")
+        return super().random(size) if scripted is None else scripted
+
     def choice(self, a, *args, **kwargs):
+        scripted = self._scripted("choice")
+        if scripted is not None:
+            return scripted
         forced = self._duration(lambda d: np.any(np.asarray(a) == d))
         return super().choice(a, *args, **kwargs) if forced is None else forced
 
     def uniform(self, low=0.0, high=1.0, size=None):
+        scripted = self._scripted("uniform")
+        if scripted is not None:
+            return scripted
         forced = self._duration(lambda d: low <= d <= high)
         return super().uniform(low, high, size) if forced is None else forced
 
     def rand(self, *shape):
+        scripted = self._scripted("rand")
+        if scripted is not None:
+            return scripted
         return super().rand(*shape) if self.coin is None or shape else self.coin
+
+
+def whole(machine, setting, conditions):
+    """Conditions by the names of discrete ones as whole numbers, for they index arrays in NeuroGym."""
+    return {name: int(v) if float(v).is_integer() else v for name, v in conditions.items()}
 
 
 class Machine:
@@ -89,7 +128,16 @@ class Machine:
             def new_trial(self, **_):
                 return self.env.new_trial(**machine.next_conditions())
 
-        made = gymnasium.make(setting.task, disable_env_checker=True, **setting.keywords)
+        keywords = {**setting.keywords, **setting.there}
+        build = hook(setting, "make")
+        if build is not None:
+            made = build(setting)
+        elif setting.entry is not None:
+            module, name = setting.entry.split(":")
+            made = getattr(importlib.import_module(module), name)(**keywords)
+        else:
+            made = gymnasium.make(setting.task, disable_env_checker=True, **keywords)
+        self.setting = setting
         self.base = made.unwrapped
         self.rng = self.base.rng = Forced(seed)
         for name, value in setting.attributes.items():
@@ -98,20 +146,11 @@ class Machine:
         if setting.reaction_time is not None:
             self.env = ReactionTime(self.env, **setting.reaction_time)
         self.queue: list[dict] = []
-        self.discrete = setting.task not in (REACH, RDR)
 
     def next_conditions(self) -> dict:
         conditions = dict(self.queue.pop(0) if len(self.queue) > 1 else self.queue[0])
-        tie, shown = conditions.pop("tie", None), conditions.pop("shown", None)
-        self.rng.coin = None if tie is None else (0.25 if tie else 0.75)
-        duration = conditions.get("interval", conditions.get("measure"))
-        self.rng.durations = [] if duration is None else [duration] if shown is None else [duration, shown]
-        if duration is not None:  # drawn, so that every use of the draw sees it
-            conditions.pop("interval", None)
-            conditions.pop("measure", None)
-        if self.discrete:
-            conditions = {k: int(v) if k in DISCRETE else v for k, v in conditions.items()}
-        return conditions
+        self.rng.script = {}
+        return hook(self.setting, "prepare", whole)(self, self.setting, conditions)
 
     def start(self, conditions: list[dict]):
         """Begin a trial; its first observation."""
@@ -150,17 +189,11 @@ def play(machine: Machine, setting: Setting, kind: str, trials: list[int], polic
         if terminated or truncated:
             raise RuntimeError(f"{setting.name}: NeuroGym ended the session")
         out.rewards.append(float(reward))
-        out.targets.append(np.asarray(info["gt"], float))
+        out.targets.append(np.asarray(info.get("gt", 0), float))
         out.ended.append(bool(info["new_trial"]))
         out.performance.append(float(info["performance"]) if info["new_trial"] else 0.0)
         done, t = (done + 1, 0) if info["new_trial"] else (done, t + 1)
     return out
-
-
-def steer(t, trial, env):
-    """The way to the target on the circle: NeuroGym's ground truth is no action there."""
-    away = np.mod(env.trial["ground_truth"] - env.state + np.pi, 2 * np.pi) - np.pi
-    return 0 if abs(away) < 0.025 else (1 if away > 0 else 2)
 
 
 def record(setting: Setting) -> dict[str, np.ndarray]:
@@ -191,12 +224,20 @@ def record(setting: Setting) -> dict[str, np.ndarray]:
     targets = [np.array(w.targets) for w in waits]
     frames = [np.array(w.observations, np.float32) for w in waits]
 
-    best = (lambda t, c, env: steer(t, c, env)) if setting.task in CLOSED_LOOP else None
-    if best is None:
-        best = lambda t, c, env: targets[c][t].astype(np.float32) if box else int(targets[c][t])
+    oracle = hook(setting, "oracle", lambda *_: None)
+
+    def best(t, c, env):
+        known = oracle(machine, setting, t, c)
+        if known is not None:
+            return known
+        return targets[c][t].astype(np.float32) if box else int(targets[c][t])
+
     answer = lambda c: next((t for t in range(lengths[c]) if np.any(targets[c][t] != targets[c][0])), 0)
-    corners = [(-1, -1), (0, 0), (1, 2), (0.5, 0.25)]
-    constants = [np.array(a, np.float32) for a in corners] if box else list(range(1, base.action_space.n))
+    if box:
+        low, high = base.action_space.low, base.action_space.high
+        constants = [(low + share * (high - low)).astype(np.float32) for share in (0.0, 0.5, 1.0)]
+    else:
+        constants = list(range(1, base.action_space.n))[:4]
 
     plays = list(waits)
     for c in range(count):
@@ -210,15 +251,15 @@ def record(setting: Setting) -> dict[str, np.ndarray]:
             run("late", lambda t, c, env: sample() if t >= answer(c) else rest)
             slip = int(rng.randint(lengths[c]))
             run("slip", lambda t, c, env, slip=slip: sample() if t == slip else best(t, c, env))
-        if setting.task == RSG or setting.reaction_time is not None:  # the time of the response is the answer
+        if setting.singles:
             for when in range(lengths[c]):
                 run("single", lambda t, c, env, when=when: 1 if t == when else 0)
     for policy in (best, lambda *_: sample(), lambda *_: sample() if rng.rand() < 0.15 else rest, lambda *_: rest):
-        for _ in range(2):
+        for _ in range(2 if setting.series else 0):
             trials = [int(c) for c in rng.randint(count, size=SERIES)]
             plays.append(play(machine, setting, "series", trials, policy))
 
-    if setting.task not in CLOSED_LOOP:
+    if not setting.closed_loop:
         for p in plays:
             _same_frames(setting, p, frames, targets)
     return _arrays(setting, machine, plays, lengths, periods, frames, noise, targets, box)
@@ -249,7 +290,7 @@ def _arrays(setting, machine, plays, lengths, periods, frames, noise, targets, b
         "neurogym": neurogym.__version__,
         "period_names": list(machine.base.start_ind),
         "kinds": list(KINDS),
-        "threshold": float(machine.base.mid_delay) if setting.task == HR else None,
+        "notes": hook(setting, "notes", lambda *_: {})(machine, setting),
     }
     out = {
         "meta": np.array(json.dumps(meta, sort_keys=True)),
@@ -268,7 +309,7 @@ def _arrays(setting, machine, plays, lengths, periods, frames, noise, targets, b
     }
     for name in setting.conditions[0]:
         out[f"condition:{name}"] = np.array([c[name] for c in setting.conditions], np.float64)
-    if setting.task in CLOSED_LOOP:
+    if setting.closed_loop:
         del out["frames"]
         out["observations"] = padded([p.observations for p in plays], np.float32)
     return out
@@ -310,15 +351,19 @@ def record_sessions() -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Record NeuroGym's trials for tests/test_parity.py.")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--family", nargs="*", choices=sorted(FAMILIES), help="only these families of settings")
     args = parser.parse_args()
     warnings.filterwarnings("ignore", module="gymnasium")
     args.out.mkdir(parents=True, exist_ok=True)
-    for stale in [*args.out.glob("*.npz"), *args.out.glob("*.json")]:
-        stale.unlink()
-    for setting in SETTINGS:
+    chosen = [s for s in SETTINGS if not args.family or FAMILY_OF[s.name] in args.family]
+    stale = [args.out / f"{s.name}.npz" for s in chosen]
+    for path in stale if args.family else [*args.out.glob("*.npz"), *args.out.glob("*.json")]:
+        path.unlink(missing_ok=True)
+    for setting in chosen:
         np.savez_compressed(args.out / f"{setting.name}.npz", **record(setting))
-    (args.out / "sessions.json").write_text(json.dumps(record_sessions(), indent=1) + "\n")
-    print(f"recorded {len(SETTINGS)} settings in {args.out}")
+    if not args.family:
+        (args.out / "sessions.json").write_text(json.dumps(record_sessions(), indent=1) + "\n")
+    print(f"recorded {len(chosen)} settings in {args.out}")
 
 
 if __name__ == "__main__":
