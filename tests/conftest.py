@@ -8,6 +8,30 @@ import jax
 import pytest
 
 import neurojax as nj
+from neurojax.core.library import LIBRARY
+
+# One task of each kind, for tests that look at a view from all sides; test_library.py has what every task must pass.
+CORE = (
+    "DelayMatchSample-v0",
+    "HierarchicalReasoning-v0",
+    "PerceptualDecisionMaking-v0",
+    "Reaching1D-v0",
+    "ReachingDelayResponse-v0",
+    "ReadySetGo-v0",
+)
+# The longest first, so that no worker is left with them at the end.
+_FIRST = ("test_library", "test_parity", "test_promises", "test_training", "test_cli")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of a file run on one worker, for they share what is compiled; those of the library, by family of tasks."""
+    for item in items:
+        group = item.path.stem
+        if group == "test_library" and hasattr(item, "callspec"):
+            group = LIBRARY[item.callspec.params["id"]].split(":")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    rank = {name: i for i, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @cache
@@ -25,7 +49,7 @@ def _views(id: str):
     }
 
 
-@pytest.fixture(scope="session", params=nj.registered())
+@pytest.fixture(scope="session", params=CORE)
 def views(request):
-    """Each registered task at its defaults in 16 lanes: a batch, a stream, and a rollout of the oracle."""
+    """Each core task at its defaults in 16 lanes: a batch, a stream, and a rollout of the oracle."""
     return _views(request.param)

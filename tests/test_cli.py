@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import neurojax as nj
+from conftest import CORE
 from neurojax.cli import environment
 from neurojax.cli.main import main
 from neurojax.cli.parser import read_assignments
@@ -248,7 +249,7 @@ def test_tasks(capsys):
     assert PDM not in run(capsys, "tasks", "--tag", "timing")[1]
 
 
-@pytest.mark.parametrize("id", nj.registered())
+@pytest.mark.parametrize("id", CORE)
 def test_info_knows_the_task(capsys, id):
     code, out, err = run(capsys, "info", id, "--json")
     assert code == 0, err

@@ -1,4 +1,4 @@
-"""`nj.check_task` passes every registered task, and says what is wrong with a bad one."""
+"""`nj.check_task` says what is wrong with a bad task; that it passes the good ones is in test_library.py."""
 
 import itertools
 import re
@@ -9,11 +9,6 @@ import pytest
 
 import neurojax as nj
 from neurojax.envs.check import ContractError
-
-
-@pytest.mark.parametrize("id", nj.registered())
-def test_registered_tasks_keep_the_contract(id):
-    nj.check_task(nj.make(id))
 
 
 def test_a_reaction_time_version_keeps_the_contract():

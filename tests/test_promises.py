@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import neurojax as nj
+from conftest import CORE
 from helpers import TOLERANCE, Blocks, assert_agree, assert_same_bits, in_fresh_python
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.draw import Draw
@@ -367,7 +368,7 @@ def test_a_traced_duration_that_outgrows_the_capacity_is_flagged():
     assert cut(jnp.float32(500)).tolist() == [nj.Outcome.MISS] * 2
 
 
-@pytest.mark.parametrize("id", nj.registered())
+@pytest.mark.parametrize("id", CORE)
 def test_views_are_float32_with_64_bits_and_strict_promotion(id):
     with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
         task = nj.make(id)

@@ -10,6 +10,7 @@ import pytest
 from scipy.special import ndtr
 
 import neurojax as nj
+from conftest import CORE
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.session import begin, forward, start_memory
 
@@ -35,7 +36,7 @@ def performance(task, policy, n=TRIALS, **given):
     return float(np.mean(nj.play(task, KEY, n, policy=policy, devices=1, **given).result.performance))
 
 
-@pytest.fixture(scope="module", params=nj.registered())
+@pytest.fixture(scope="module", params=CORE)
 def numbers(request):
     task = nj.make(request.param)
     return request.param, task, nj.reference_numbers(task)
@@ -275,7 +276,7 @@ def warned(task):
     return answer, " ".join(str(w.message) for w in caught)
 
 
-@pytest.mark.parametrize("id", nj.registered())
+@pytest.mark.parametrize("id", CORE)
 def test_the_defaults_are_solvable(id):
     assert warned(nj.make(id)) == (True, "")
 

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import neurojax as nj
+from conftest import CORE
 from helpers import draw_trials
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.session import begin, forward, start_memory
@@ -250,7 +251,7 @@ def test_channels_and_actions_are_laid_out_as_in_neurogym():
     assert {id: nj.make(id).dt for id in dims} == dims
 
 
-@pytest.mark.parametrize("id", nj.registered())
+@pytest.mark.parametrize("id", CORE)
 def test_settings_and_presets_build_tasks(id):
     task = nj.make(id)
     again = nj.make(id, **task.settings())

@@ -14,6 +14,7 @@ import pytest
 from flax import nnx
 
 import neurojax as nj
+from conftest import CORE
 from helpers import assert_same_bits, in_fresh_python
 from neurojax.core.chance import Chance, key_words
 from neurojax.data.render import render_lanes
@@ -234,7 +235,9 @@ def test_runs_vmap_over_hyperparameters():
             np.testing.assert_allclose(a[i], b, atol=1e-5)
 
 
-@pytest.mark.parametrize("id", nj.registered())
+@pytest.mark.parametrize(
+    "id", [id if id in CORE else pytest.param(id, marks=pytest.mark.slow) for id in nj.registered()]
+)
 def test_every_task_trains(id):
     config = RunConfig(
         task={"id": id, "dt": "default"},

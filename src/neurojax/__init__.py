@@ -19,6 +19,8 @@ _HOMES = {
     "neurojax.core.trial": ("Outcome", "Trial", "consequence"),
     "neurojax.data.render": ("Batch", "render"),
     "neurojax.data.stream": ("Sequence", "stream"),
+    "neurojax.data.tables": ("conditions_of", "table"),
+    "neurojax.data.design": ("Design", "factorial"),
     "neurojax.envs.rollout": ("Metrics", "Trajectory", "play", "rollout"),
     "neurojax.envs.gymnax": ("Env",),
     "neurojax.envs.check": ("check_task",),
@@ -53,10 +55,14 @@ if TYPE_CHECKING:
     from neurojax.core.trial import Outcome as Outcome
     from neurojax.core.trial import Trial as Trial
     from neurojax.core.trial import consequence as consequence
+    from neurojax.data.design import Design as Design
+    from neurojax.data.design import factorial as factorial
     from neurojax.data.render import Batch as Batch
     from neurojax.data.render import render as render
     from neurojax.data.stream import Sequence as Sequence
     from neurojax.data.stream import stream as stream
+    from neurojax.data.tables import conditions_of as conditions_of
+    from neurojax.data.tables import table as table
     from neurojax.envs.check import check_task as check_task
     from neurojax.envs.gymnax import Env as Env
     from neurojax.envs.rollout import Metrics as Metrics

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
 import math
 from typing import Any
 
@@ -42,17 +41,19 @@ def describe(id: str, task: Any) -> dict[str, Any]:
     """What is known of a task, in plain values."""
     from neurojax.analysis.references import reference_numbers
     from neurojax.core.parameters import parameters
+    from neurojax.core.registry import about
     from neurojax.core.spaces import Discrete
 
+    known = about(id)
     base = getattr(task, "base", task)
     kind = type(base)
     settings = base.settings()
     discrete = isinstance(task.actions, Discrete)
     return {
         "id": id,
-        "doc": _doc(kind),
-        "paper": dataclasses.asdict(kind.PAPER) if kind.PAPER else None,
-        "tags": list(kind.TAGS),
+        "doc": known.doc,
+        "paper": dataclasses.asdict(known.paper) if known.paper else None,
+        "tags": list(known.tags),
         "closed_loop": bool(task.closed_loop),
         "channels": dict(task.channels.sizes),
         "actions": dict(task.actions.sizes)
@@ -80,12 +81,6 @@ def describe(id: str, task: Any) -> dict[str, Any]:
         "deviations": [dataclasses.asdict(d) for d in task.deviations],
         "references": _finite(dataclasses.asdict(reference_numbers(task))),
     }
-
-
-def _doc(kind: type) -> str:
-    """The docstring up to its example."""
-    text = inspect.cleandoc(kind.__doc__ or "")
-    return text.split("Example:")[0].strip()
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

@@ -20,19 +20,18 @@ def run(options: argparse.Namespace) -> int:
     """Print the table."""
     from rich.table import Table
 
-    from neurojax.core.registry import factory, registered
+    from neurojax.core.registry import about, registered
 
     rows = []
     for id in registered(tag=options.tag):
-        found = factory(id)
-        paper = getattr(found, "PAPER", None)
+        known = about(id)
         rows.append(
             {
                 "id": id,
-                "summary": summary(found),
-                "tags": list(getattr(found, "TAGS", ())),
-                "paper": paper.citation if paper else None,
-                "doi": paper.doi if paper else None,
+                "summary": known.summary,
+                "tags": list(known.tags),
+                "paper": known.paper.citation if known.paper else None,
+                "doi": known.paper.doi if known.paper else None,
             }
         )
     if options.json:
@@ -45,9 +44,3 @@ def run(options: argparse.Namespace) -> int:
         table.add_row(row["id"], row["summary"], ", ".join(row["tags"]))
     output().print(table)
     return 0
-
-
-def summary(factory: object) -> str:
-    """The first line of a factory's docstring."""
-    text = (getattr(factory, "__doc__", None) or "").strip()
-    return text.splitlines()[0] if text else ""

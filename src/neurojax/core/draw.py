@@ -24,11 +24,13 @@ class Quantity:
         kind: "integer", "number", "truth" or "duration".
         count: the number of integers, where it is known.
         shape: of one value.
+        period: the period whose duration it is.
     """
 
     kind: str
     count: int | None = None
     shape: tuple[int, ...] = ()
+    period: str = ""
 
 
 class Draw:
@@ -118,7 +120,7 @@ class Draw:
         period = period or name
         self.periods.add(period)
         draw = lambda u: self._timing[period].quantile(u(()))
-        ms = self._or_given(name, Quantity("duration"), draw, jnp.float32)
+        ms = self._or_given(name, Quantity("duration", period=period), draw, jnp.float32)
         return jnp.asarray(whole_steps(ms, self._dt)).astype(jnp.float32) * np.float32(self._dt)
 
     def _or_given(self, name: str, quantity: Quantity, draw, dtype) -> jax.Array:

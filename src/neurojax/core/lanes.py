@@ -104,7 +104,7 @@ def drawn_quantities(task: Task) -> dict[str, Any]:
         held = task.resolve(memory)
         draw = Draw(chance, "trial", 0, None, held.laws, held.dt)
         held.conditions(draw, memory)
-        lengths = {name: Quantity("duration") for name in held.laws if name not in draw.periods}
+        lengths = {name: Quantity("duration", period=name) for name in held.laws if name not in draw.periods}
         found.update({**lengths, **draw.seen})
 
     jax.eval_shape(discover, task, jax.ShapeDtypeStruct((2,), jnp.uint32))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -90,6 +92,42 @@ def factory(id: str) -> Factory:
     return found
 
 
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What is known of a registered task without building it.
+
+    Attributes:
+        doc: the trial in words, up to the docstring's example.
+        paper: where it comes from.
+        tags: for search.
+    """
+
+    doc: str
+    paper: Paper | None
+    tags: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the words."""
+        return self.doc.splitlines()[0] if self.doc else ""
+
+
+def about(id: str) -> About:
+    """What is known of the task registered under `id`.
+
+    Raises:
+        UnknownName: if there is none; the nearest is suggested.
+
+    Example:
+        >>> from neurojax.core.registry import about
+        >>> about("ReadySetGo-v0").paper.doi
+        '10.1016/j.neuron.2018.05.020'
+    """
+    found = factory(id)
+    doc = inspect.cleandoc(found.__doc__ or "").split("Example:")[0].strip()
+    return About(doc, getattr(found, "PAPER", None), tuple(getattr(found, "TAGS", ())))
+
+
 def make(id: str, *, modifiers: Sequence[Mapping[str, Any]] = (), **kwargs: Any) -> Task:
     """The task registered under `id`.
 
@@ -140,7 +178,7 @@ def registered(tag: str | None = None) -> list[str]:
     ids = sorted(_FACTORIES)
     if tag is None:
         return ids
-    tags = {id: tuple(getattr(factory(id), "TAGS", ())) for id in ids}
+    tags = {id: about(id).tags for id in ids}
     known = sorted({t for ts in tags.values() for t in ts})
     if tag not in known:
         raise unknown("tag", tag, known)

@@ -77,6 +77,7 @@ class Task(Node):
         PERIODS: names of the periods, where they are not those of TIMING.
         PRESETS: keywords by name of preset, e.g. {"paper": {...}}.
         PAPER, TAGS, DEVIATIONS: what `neurojax info` tells.
+        UNITS: units of conditions by name, where no parameter of the same name (or its plural) states them.
         CLOSED_LOOP: whether what is shown, or the best action, depends on the subject's own actions.
 
     Attributes:
@@ -101,6 +102,7 @@ class Task(Node):
     PAPER: ClassVar[Paper | None] = None
     TAGS: ClassVar[tuple[str, ...]] = ()
     DEVIATIONS: ClassVar[tuple[Deviation, ...]] = ()
+    UNITS: ClassVar[Mapping[str, str]] = {}
     CLOSED_LOOP: ClassVar[bool] = False
 
     dt: float = time_step(100)
@@ -196,6 +198,10 @@ class Task(Node):
             out["capacity"] = self.capacity
         return out
 
+    def with_room(self, steps: int):
+        """The task with room for trials that are longer by so many steps than its laws allow."""
+        return self.replace(capacity=self.capacity + int(steps))
+
     # ------------------------------------------------------------------ what it is
 
     @property
@@ -222,6 +228,12 @@ class Task(Node):
     def deviations(self) -> tuple[Deviation, ...]:
         """All differences from NeuroGym."""
         return (*COMMON_DEVIATIONS, *self.DEVIATIONS)
+
+    def units(self, condition: str) -> str:
+        """The units of a condition; empty where it has none."""
+        known = parameters(type(self))
+        named = next((known[name].units for name in (condition, f"{condition}s") if name in known), "")
+        return self.UNITS.get(condition) or named or ("ms" if condition in self.laws else "")
 
     @property
     def laws(self) -> dict[str, Law]:

@@ -56,6 +56,10 @@ class Trial(struct.PyTreeNode):
         """Whether `period` is on at step `t`."""
         return (t >= self.start[period]) & (t < self.end[period])
 
+    def bounds(self, periods: tuple[str, ...]) -> jax.Array:
+        """int32 `[P, 2]`: start and end of each period."""
+        return jnp.stack([jnp.stack([self.start[p], self.end[p]]) for p in periods])
+
     def last(self, t) -> jax.Array:
         """Whether `t` is the trial's last step."""
         return t + 1 >= self.length

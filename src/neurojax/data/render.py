@@ -115,8 +115,7 @@ def _start(task: Task, chance: Chance, given) -> Session:
 def _whole(task: Task, session: Session):
     """What a batch holds of a trial as a whole: length, conditions, periods, overflow."""
     trial = task.resolve(session.memory).trial(session.drawn)
-    periods = jnp.stack([jnp.stack([trial.start[p], trial.end[p]]) for p in task.period_names])
-    return trial.length, trial.conditions, periods, trial.overflow
+    return trial.length, trial.conditions, trial.bounds(task.period_names), trial.overflow
 
 
 def _shown(task: Task, words, lanes, session: Session):

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 
 from neurojax.core.chance import Chance, key_words, path_hash
 from neurojax.core.draw import Draw
@@ -19,12 +20,16 @@ from neurojax.core.spaces import Box, Channels, Discrete
 from neurojax.core.task import Task
 from neurojax.core.trial import Outcome
 from neurojax.data.render import frame_of, render, render_lanes
-from neurojax.data.stream import stream
-from neurojax.envs.rollout import Rollout, play, rollout, rollout_lanes
+from neurojax.data.stream import start_stream, stream_lanes
+from neurojax.envs.rollout import rollout_lanes
 from neurojax.errors import NeurojaxError
 
-_LANES = 64
+_LANES = 256
+_WIDE = 256  # with more channels than this, a quarter of the lanes
+_ROOM = 4  # steps by which a duration may grow
 _TOLERANCE = 1e-6
+_RANDOM, _ORACLE = 0, 1  # kinds of `_Mixed`
+_FRAMES = ("inputs", "targets", "weights", "mask")
 
 
 class ContractError(NeurojaxError, AssertionError):
@@ -127,31 +132,57 @@ def _raw_target(task: Task, words: Any) -> Iterator[str]:
 
 
 def _behaviour(task: Task, key: jax.Array) -> Iterator[str]:
-    words = key_words(key)
-    actor = "random" if task.closed_loop else "oracle"
-    batch = render(task, key, _LANES, policy=actor, devices=1)
-    steps = int(min(3 * task.capacity, 600))
-    run = rollout(task, key, _LANES, steps, policy=_mixed(task), devices=1)
-    yield from _values(task, batch, run)
-    yield from _same_trials(task, key, batch, actor)
-    yield from _agreement(task, key, batch, steps)
-    yield from _effects(task, words)
-    yield from _plays(task, key)
+    # One program answers nearly everything, compiled once for all tasks of one structure. Its task has some room, so
+    # that durations can grow without another compilation.
+    words, roomy = key_words(key), task.with_room(_ROOM)
+    seen = _probe(roomy, words)
+    yield from _values(task, seen)
+    yield from _same_trials(task, key, seen.batch)
+    yield from _agreement(task, seen)
+    yield from _order(seen)
+    yield from _effects(roomy, words, seen)
+    yield from _plays(seen)
     yield from _names(task)
 
 
-def _values(task: Task, batch: Any, run: Rollout) -> Iterator[str]:
+class _Seen(struct.PyTreeNode):
+    """One task in all views: B lanes of a batch, of a rollout (and the state in which it ends), and of a stream.
+
+    A policy of four kinds acts, by lane; in a closed-loop task it acts in the batch too, but the oracle in the stream.
+    """
+
+    batch: Any
+    run: Any
+    flow: Any
+    state: Any
+
+
+_TRACED: list[str] = []  # a name for each time that `_probe` was traced
+
+
+@jax.jit
+def _probe(task: Task, words: jax.Array) -> _Seen:
+    _TRACED.append(task.name)
+    lanes = lane_numbers(_LANES if task.channels.size <= _WIDE else _LANES // 4)
+    steps = int(min(3 * task.capacity, 600))
+    actor = _mixed(task)
+    batch = render_lanes(task, words, lanes, actor=actor if task.closed_loop else None)
+    run = rollout_lanes(task, words, lanes, actor, None, steps)
+    flow = stream_lanes(task, words, lanes, start_stream(task, words, lanes), task.capacity)
+    return _Seen(batch, run.trajectory, (flow.inputs, flow.targets, flow.first), run.state)
+
+
+def _values(task: Task, seen: _Seen) -> Iterator[str]:
     """Finite, in bounds, and results where trials end."""
-    trajectory = run.trajectory
-    assert trajectory is not None
+    batch, trajectory = seen.batch, seen.run
     for path, leaf in jax.tree_util.tree_leaves_with_path((batch, trajectory)):
         if not np.all(np.isfinite(np.asarray(leaf, np.float64))):
             yield f"{_path(path)} is not finite somewhere"
     channels = task.channels
-    for name, seen in (("rendered", batch.inputs), ("stepped", trajectory.observations)):
-        seen = np.asarray(seen)[np.asarray(batch.mask)] if name == "rendered" else np.asarray(seen)
+    for name, shown in (("rendered", batch.inputs), ("stepped", trajectory.observations)):
+        shown = np.asarray(shown)[np.asarray(batch.mask)] if name == "rendered" else np.asarray(shown)
         low, high = channels.bounds()
-        if np.any(seen < low) or np.any(seen > high):
+        if np.any(shown < low) or np.any(shown > high):
             yield f"{name} observations leave the bounds {channels.low} .. {channels.high} of its channels"
     for name, targets in (("rendered", batch.targets), ("stepped", trajectory.targets)):
         if not _valid(task.actions, np.asarray(targets)[np.asarray(batch.mask)] if name == "rendered" else targets):
@@ -176,10 +207,12 @@ def _values(task: Task, batch: Any, run: Rollout) -> Iterator[str]:
         yield "PERIODS must name each period once"
 
 
-def _same_trials(task: Task, key: jax.Array, batch: Any, actor: str) -> Iterator[str]:
+def _same_trials(task: Task, key: jax.Array, batch: Any) -> Iterator[str]:
     """A trial is the same in any batch, and without jit and vmap."""
-    few = render(task, key, 3, policy=actor, devices=1)
-    if _differ(jax.tree.map(lambda x: x[:3], batch), few, 0.0):
+    few = render(task, key, 3, policy=_mixed(task), devices=1)
+    same = jax.tree.map(lambda x: x[:3], batch)
+    fields = [(getattr(same, name)[:, : task.capacity], getattr(few, name)) for name in _FRAMES]
+    if _differ([x for x, _ in fields], [y for _, y in fields], 0.0) or _differ(same.conditions, few.conditions, 0.0):
         yield "its trials depend on the size of the batch"
     with jax.disable_jit():
         for t, frame in _eager_frames(task, key, int(batch.lengths[0])):
@@ -200,47 +233,57 @@ def _eager_frames(task: Task, key: jax.Array, length: int) -> Iterator[tuple[int
         yield t, frame_of(held, trial, session.state, step, Draw(chance, "noise", step))
 
 
-def _agreement(task: Task, key: jax.Array, batch: Any, steps: int) -> Iterator[str]:
+def _agreement(task: Task, seen: _Seen) -> Iterator[str]:
     """Rendered, streamed and stepped: the same frames, as far as each has them."""
-    if task.closed_loop:
-        batch = render(task, key, _LANES, devices=1)
-    run = rollout(task, key, _LANES, steps, policy="oracle", devices=1).trajectory
-    flow = stream(task, key, _LANES, task.capacity, devices=1)
-    assert run is not None
+    batch, run, (inputs, targets, _) = seen.batch, seen.run, seen.flow
     first_end = np.argmax(run.new_trial, axis=1)
-    t = np.arange(min(task.capacity, steps))
-    stepped = t[None] <= first_end[:, None]
-    inside = np.arange(task.capacity)[None] < np.asarray(batch.lengths)[:, None]
+    t = np.arange(np.shape(batch.inputs)[1])
+    inside = t[None] < np.asarray(batch.lengths)[:, None]
+    stepped = inside & (t[None] <= first_end[:, None])
+    streamed = inside & (_kinds(seen)[:, None] == _ORACLE) if task.closed_loop else inside
     pairs = (
-        ("stepped", run.observations, run.targets, stepped & inside[:, : len(t)]),
-        ("streamed", flow.inputs, flow.targets, inside),
+        ("stepped", run.observations, run.targets, stepped),
+        ("streamed", inputs, targets, streamed),
     )
-    for name, seen, targets, where in pairs:
-        n = where.shape[1]
+    for name, shown, best, where in pairs:
+        n = min(where.shape[1], np.shape(shown)[1])
+        where = where[:, :n]
         with np.errstate(invalid="ignore"):  # what is not finite is told above
-            gap = np.abs(np.asarray(batch.inputs)[:, :n] - np.asarray(seen)[:, :n])[where]
+            gap = np.abs(np.asarray(batch.inputs)[:, :n] - np.asarray(shown)[:, :n])[where]
         if gap.size and gap.max() > _TOLERANCE * max(1.0, float(np.abs(batch.inputs).max())):
             yield f"its rendered and {name} observations differ by up to {gap.max():g}"
-        gap = np.abs(np.asarray(batch.targets)[:, :n] - np.asarray(targets)[:, :n])[where]
+        gap = np.abs(np.asarray(batch.targets)[:, :n] - np.asarray(best)[:, :n])[where]
         if gap.size and gap.max() > _TOLERANCE:
             yield f"its rendered and {name} targets differ"
 
 
-def _effects(task: Task, words: jax.Array) -> Iterator[str]:
+def _order(seen: _Seen) -> Iterator[str]:
+    """Trials follow each other without a step in between, and the step that ends one carries what came of it."""
+    batch, run = seen.batch, jax.tree.map(np.asarray, seen.run)
+    first, ended, steps = run.first, run.new_trial, np.arange(run.first.shape[1])
+    if not first[:, 0].all() or np.any(first[:, 1:] != ended[:, :-1]):
+        yield "a step lies between two of its trials, or a session does not begin with one"
+    began = np.maximum.accumulate(np.where(first, steps, 0), axis=1)
+    if np.any((run.results.response_step != steps - began)[ended]):
+        yield "the response step of a trial is not the number of steps since it began"
+    earned = np.cumsum(run.rewards.astype(np.float64), axis=1)
+    before = np.take_along_axis(np.pad(earned, ((0, 0), (1, 0))), began, axis=1)
+    if not np.allclose(run.results.reward[ended], (earned - before)[ended], rtol=1e-4, atol=1e-4):
+        yield "the reward of a trial is not the sum of the rewards of its steps"
+    second = np.asarray(batch.lengths)
+    starts = np.asarray(seen.flow[2])
+    lanes = np.flatnonzero(second < starts.shape[1])
+    inside = np.arange(starts.shape[1])[None] < second[:, None]
+    if not starts[:, 0].all() or not starts[lanes, second[lanes]].all() or (starts & inside)[:, 1:].any():
+        yield "a streamed trial does not begin where the one before it ends"
+    if _differ(batch.conditions, {name: values[:, 0] for name, values in run.conditions.items()}, 0.0):
+        yield "its rendered and stepped conditions differ"
+
+
+def _effects(task: Task, words: jax.Array, base: _Seen) -> Iterator[str]:
     """Every parameter changes something, and none recompiles."""
-    traces = []
-    roomy = _with_room(task, 4)
-    steps = int(min(3 * roomy.capacity, 600))
-
-    @jax.jit
-    def probe(task):
-        traces.append(1)
-        run = rollout_lanes(task, words, lane_numbers(_LANES), _mixed(task), None, steps)
-        batch = render_lanes(task, words, lane_numbers(16), actor=_mixed(task) if task.closed_loop else None)
-        return run, batch
-
-    base = jax.tree.map(np.asarray, probe(roomy))
-    leaves, treedef = jax.tree_util.tree_flatten_with_path(roomy)
+    compiled = len(_TRACED)
+    leaves, treedef = jax.tree_util.tree_flatten_with_path(task)
     limits = _limits(task)
     idle = [f"timing['{period}']" for period in task.unused_periods]
     for index, (path, leaf) in enumerate(leaves):
@@ -250,14 +293,14 @@ def _effects(task: Task, words: jax.Array) -> Iterator[str]:
         for value in _candidates(np.asarray(leaf), _path(path), limits, task.dt):
             values = [x for _, x in leaves]
             values[index] = value
-            other = jax.tree.map(np.asarray, probe(jax.tree.unflatten(treedef, values)))
-            if _differ(base, other, 0.0):
+            if _differ(base, _probe(jax.tree.unflatten(treedef, values), words), 0.0):
                 changed = True
                 break
         if not changed:
             yield f"{_path(path)} has no effect on anything; use it or remove it"
-    if len(traces) > 1:
-        yield f"it was compiled {len(traces)} times for different parameter values; parameters must be leaves"
+    more = len(_TRACED) - compiled
+    if more:
+        yield f"it was compiled {1 + more} times for different parameter values; parameters must be leaves"
 
 
 def _candidates(leaf: np.ndarray, path: str, limits: dict[str, Any], dt: float) -> Iterator[np.ndarray]:
@@ -284,20 +327,15 @@ def _limits(task: Task) -> dict[str, Any]:
     return {**out, **{f".inner{path}": p for path, p in _limits(inner).items()}} if inner is not None else out
 
 
-def _with_room(task: Task, steps: int) -> Task:
-    """The task with a larger capacity, so that durations can grow without recompiling."""
-    inner = getattr(task, "inner", None)
-    roomy = task.replace(capacity=task.capacity + steps)
-    return roomy.replace(inner=_with_room(inner, steps)) if inner is not None else roomy
-
-
-def _plays(task: Task, key: jax.Array) -> Iterator[str]:
-    best, random = (
-        float(np.mean(play(task, key, 1024, policy=policy, devices=1).result.performance))
-        for policy in ("oracle", "random")
-    )
-    if best < random:
-        yield f"playing the target performs at {best:.3f}, below random actions at {random:.3f}"
+def _plays(seen: _Seen) -> Iterator[str]:
+    """The target, played, does no worse than chance; by three standard errors, for few trials are played."""
+    ended, performance = np.asarray(seen.run.new_trial), np.asarray(seen.run.results.performance)
+    best, random = (performance[_kinds(seen) == kind][ended[_kinds(seen) == kind]] for kind in (_ORACLE, _RANDOM))
+    if not (best.size and random.size):
+        return
+    error = np.sqrt(best.var() / best.size + random.var() / random.size)
+    if best.mean() < random.mean() - 3 * error:
+        yield f"playing the target performs at {best.mean():.3f}, below random actions at {random.mean():.3f}"
 
 
 def _names(task: Task) -> Iterator[str]:
@@ -314,8 +352,15 @@ class _Mixed(Policy):
         rest = jnp.int32(0) if isinstance(self.actions, Discrete) else jnp.asarray(self.actions.low, jnp.float32)
         kind = chance.lane % jnp.uint32(4)
         rarely = jnp.where(chance.fold(2).uniform() < 0.1, anything, rest)
-        played = jnp.where(kind == 0, anything, jnp.where(kind == 1, best, jnp.where(kind == 2, rest, rarely)))
+        played = jnp.where(
+            kind == _RANDOM, anything, jnp.where(kind == _ORACLE, best, jnp.where(kind == 2, rest, rarely))
+        )
         return carry, played
+
+
+def _kinds(seen: _Seen) -> np.ndarray:
+    """Which kind of policy acts in each lane `[B]`."""
+    return np.arange(np.shape(seen.run.new_trial)[0]) % 4
 
 
 def _mixed(task: Task) -> Any:

@@ -238,11 +238,13 @@ class Played(struct.PyTreeNode):
         result: `Result` of `[B]`.
         conditions: `[B]` by name.
         lengths: int32 `[B]`, the scheduled length of each trial.
+        periods: int32 `[B, P, 2]`, start and end of each period in steps, in the order of `task.period_names`.
     """
 
     result: Result
     conditions: dict[str, jax.Array]
     lengths: jax.Array
+    periods: jax.Array
 
 
 def play(
@@ -289,7 +291,7 @@ def _play(task, words, actor, given, batch_size, devices):
         result = Result(action, jnp.int32(0), jnp.float32(0), jnp.int32(0), jnp.float32(0))
         start = (session, actor.start, result, jnp.bool_(False))
         (_, _, result, _), _ = jax.lax.scan(body, start, jnp.arange(task.capacity, dtype=jnp.int32))
-        return Played(result, trial.conditions, trial.length)
+        return Played(result, trial.conditions, trial.length, trial.bounds(task.period_names))
 
     block = jax.vmap(lane, in_axes=(None, None, None, 0, 0))
     return share_out(block, devices, shared=3, split=2)(task, words, actor, lane_numbers(batch_size), given)

@@ -53,6 +53,9 @@ class Modifier(Task):
             return outer.replace(inner=outer.inner.set(**rest)) if rest else outer
         return type(self).around(self.inner.set(**rest) if rest else self.inner, **{**self._own(), **own})
 
+    def with_room(self, steps: int):
+        return super().with_room(steps).replace(inner=self.inner.with_room(steps))
+
     def _own(self) -> dict[str, Any]:
         return {k: v for k, v in super().settings().items() if k in parameters(type(self)) and k != "dt"}
 
@@ -89,6 +92,9 @@ class Modifier(Task):
     @property
     def deviations(self):
         return (*self.inner.deviations, *self.DEVIATIONS)
+
+    def units(self, condition):
+        return self.inner.units(condition)
 
     @property
     def laws(self):
