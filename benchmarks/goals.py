@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from benchmarks.measures import CARTPOLE, GYMNAX, NATIVE, NEUROGYM_EXAMPLE, RENDER, TASK
+from benchmarks.measures import CARTPOLE, GYMNAX, NATIVE, NEUROGYM_EXAMPLE, RENDER, RENDER_CALL, TASK
 from benchmarks.record import Report, Row
 
 
@@ -28,6 +28,7 @@ def goals(report: Report) -> list[Goal]:
     for batch in (256, 4096):
         row = report.find("rendering", RENDER, batch=batch, devices=1)
         found.append(_share(f"rendering {batch} trials, of its bound", row, 0.8))
+    found += _library(report)
     training = [row for row in report.rows if row.section == "training" and row.bound]
     found += [_share(f"training {row.name}, {_devices(row.devices)}, of its bound", row, 0.85) for row in training]
     found.append(_update(report))
@@ -57,10 +58,10 @@ def ratios(report: Report) -> list[tuple[str, float]]:
         found.append(("nj.Env over gymnax's CartPole, the same gymnax calls, 4,096 lanes", ours.rate / cartpole.rate))
     if peer is None:
         return found
-    for task, rate in peer.env_steps_per_second.items():
-        row = _best(report, "tasks", NATIVE, task=task)
-        if row:
-            found.append((f"{task}: nj.rollout, 4,096 lanes, over NeuroGym's env.step, steps/s", row.rate / rate))
+    row = _best(report, "tasks", NATIVE, task=TASK)
+    if row and TASK in peer.env_steps_per_second:
+        rate = row.rate / peer.env_steps_per_second[TASK]
+        found.append((f"{TASK}: nj.rollout, 4,096 lanes, over NeuroGym's env.step, steps/s", rate))
     stream = _best(report, "stream", "nj.stream", batch=16)
     if stream:
         rate = stream.rate / peer.dataset_steps_per_second
@@ -68,6 +69,28 @@ def ratios(report: Report) -> list[tuple[str, float]]:
     update = _best(report, "training", NEUROGYM_EXAMPLE)
     if update and peer.update_ms:
         found.append(("one update of NeuroGym's PyTorch example", peer.update_ms / _ms(update)))
+    return found
+
+
+def plain(report: Report, name: str) -> Row | None:
+    """The plain task's row, beside which the others' costs are read."""
+    return report.find("tasks", name, task=TASK)
+
+
+def _library(report: Report) -> list[Goal]:
+    """Every task within 3 times the plain task's cost for each observed number, and compiled in 2 s."""
+    found = []
+    for name in (NATIVE, RENDER_CALL):
+        base = plain(report, name)
+        every = [row for row in report.rows if (row.section, row.name) == ("tasks", name)]
+        if base is None or len(every) < 2:
+            continue
+        for what, wanted, over in (
+            ("costs for each number, of the plain task's", "at most 3 x", [r for r in every if r.cost > 3 * base.cost]),
+            ("compile times", "below 2 s", [r for r in every if r.compile_seconds >= 2]),
+        ):
+            measured = f"{len(every) - len(over)} of {len(every)} tasks"
+            found.append(Goal(f"{name}, every task: {what}", wanted, measured, not over))
     return found
 
 

@@ -6,6 +6,7 @@ observation and reward, so nothing can be left out by the compiler.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -156,13 +157,25 @@ def environment(effort: Effort, devices: int, lanes: Mapping[int, int] = LANES) 
         _check_finite(TASK, calls)
 
 
-def tasks(effort: Effort, devices: int, batch: int = 4096) -> Iterator[Row]:
-    """Steps per second of every task in the registry."""
-    steps = effort.loops(LANES[4096])
-    for id in nj.registered():
-        calls = {NATIVE: (_native(nj.make(id), batch, steps, devices), batch * steps)}
-        yield from rows(calls, effort, "tasks", "steps", task=id, devices=devices, batch=batch, loops=steps)
+def tasks(effort: Effort, devices: int) -> Iterator[Row]:
+    """Every task in the registry, stepped and rendered, on one device: cost for each observed number beside the
+    plain task's, and compile times.
+    """
+    if devices > 1:
+        return
+    brief = dataclasses.replace(effort, seconds=min(effort.seconds, 0.5), repeats=min(effort.repeats, 5))
+    for id in [TASK, *(id for id in nj.registered() if id != TASK)]:
+        task = nj.make(id)
+        channels = task.channels.size
+        # as many numbers at once for wide observations as for narrow ones, as far as a handful of lanes goes
+        batch = max(16, min(4096, 2 ** int(np.log2(2**16 / channels))))
+        steps = effort.loops(LANES[4096] if channels <= 256 else 20)
+        calls = {NATIVE: (_native(task, batch, steps, devices), batch * steps)}
+        about = {"task": id, "devices": devices, "batch": batch, "channels": channels}
+        yield from rows(calls, brief, "tasks", "steps", loops=steps, **about)
         _check_finite(id, calls)
+        call = partial(nj.render, task, jax.random.key(0), batch, devices=devices)
+        yield from rows({RENDER_CALL: (call, batch * task.capacity)}, brief, "tasks", "steps", loops=1, **about)
 
 
 def _native(task, batch, steps, devices):

@@ -40,6 +40,7 @@ class Row(_Record):
         seconds, least, most: of one dispatch: median and range of the repeats.
         repeats: how many dispatches were timed.
         compile_seconds: of the first call, less the median.
+        channels: numbers in an observation, where costs are compared by them.
         bound: name of the row (same section, task, devices, batch, loops) whose rate bounds this one.
         fraction: this rate over the bound's.
     """
@@ -58,6 +59,7 @@ class Row(_Record):
     most: PositiveFloat
     repeats: PositiveInt
     compile_seconds: float
+    channels: PositiveInt | None = None
     bound: str | None = None
     fraction: float | None = None
 
@@ -65,6 +67,11 @@ class Row(_Record):
     def rate(self) -> float:
         """Units per second."""
         return self.per_call / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Seconds for each observed number."""
+        return 1 / (self.rate * (self.channels or 1))
 
 
 class Startup(_Record):
@@ -92,6 +99,7 @@ class Peer(_Record):
         packages: versions, with its Python.
         dataset_steps_per_second: time steps of `Dataset`, PerceptualDecisionMaking, batch 16, 100 steps.
         env_steps_per_second: `env.step` with actions drawn beforehand, by task id.
+        failed: why a task of NeuroGym's could not be measured, by task id.
         update_ms, data_ms, network_ms: of one update of its PyTorch example, and its two parts; None without PyTorch.
         threads: of PyTorch; one or all, whichever was faster.
     """
@@ -99,6 +107,7 @@ class Peer(_Record):
     packages: dict[str, str]
     dataset_steps_per_second: PositiveFloat
     env_steps_per_second: dict[str, PositiveFloat]
+    failed: dict[str, str] = {}
     update_ms: PositiveFloat | None
     data_ms: PositiveFloat | None
     network_ms: PositiveFloat | None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from benchmarks.goals import goals, ratios
+from benchmarks.goals import goals, plain, ratios
+from benchmarks.measures import NATIVE, RENDER_CALL, TASK
+from benchmarks.reasons import reason
 from benchmarks.record import Report, Row
 
 _TITLES = {
@@ -19,7 +21,6 @@ _TITLES = {
         "Automatic reset, actions drawn inside, observations and rewards summed, one dispatch. The gymnax call is "
         "gymnax's own idiom: `vmap` in a `scan`, a split key for each environment and step.",
     ),
-    "tasks": ("Every task, `nj.rollout`, random actions", "As above."),
     "training": (
         "Training, PerceptualDecisionMaking-v0",
         "Updates as `neurojax train` makes them: trials, forward, loss, backward, optimiser. The bound is the same "
@@ -47,6 +48,7 @@ def tables(report: Report) -> list[Table]:
         rows = [row for row in report.rows if row.section == section]
         if rows:
             found.append(Table(title, note, _HEADER, [_cells(row) for row in rows]))
+    found += _library(report)
     if report.startup is not None:
         start = report.startup
         cells = [
@@ -134,7 +136,7 @@ def _line(cells: list[str]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    name = row.task if row.section == "tasks" else row.name
+    name = row.name
     calls = f"{row.loops:,} x" if row.loops > 1 else "1 call"
     share = "" if row.fraction is None else f"{row.fraction:.0%}"
     spread = f"{_time(row.least)} to {_time(row.most)}"
@@ -150,11 +152,54 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs"
 
 
+def _library(report: Report) -> list[Table]:
+    """Every task in a line: rates, costs beside the plain task's, compile times, NeuroGym's rate."""
+    found = {(row.name, row.task): row for row in report.rows if row.section == "tasks"}
+    tasks = sorted({task for _, task in found if task})
+    bases = {name: plain(report, name) for name in (NATIVE, RENDER_CALL)}
+    if not tasks:
+        return []
+    peers = report.neurogym.env_steps_per_second if report.neurogym else {}
+    failed = report.neurogym.failed if report.neurogym else {}
+    lines, slow = [], []
+    for task in tasks:
+        cells, notes = [task], []
+        for name in (NATIVE, RENDER_CALL):
+            row, base = found.get((name, task)), bases[name]
+            if row is None or base is None:
+                cells += ["", "", ""]
+                continue
+            cells[1:1] = [str(row.channels), f"{row.batch:,}"] if len(cells) == 1 else []
+            cost = row.cost / base.cost
+            cells += [f"{row.rate:,.0f}", f"{cost:.1f} x", f"{row.compile_seconds:.1f} s"]
+            if cost > 3 or row.compile_seconds >= 2:
+                notes.append(name)
+        rate, ours = peers.get(task), found.get((NATIVE, task))
+        cells += [f"{rate:,.0f}", f"{ours.rate / rate:,.0f} x"] if rate and ours else ["", ""]
+        lines.append(cells)
+        if notes:
+            slow.append([task, ", ".join(notes), reason(task)])
+    header = ["task", "channels", "lanes", "steps/s", "cost", "compile", "rendered/s", "cost", "compile"]
+    note = (
+        "One device. `nj.rollout` under random actions (400 steps in a dispatch, 20 for images), and one call of "
+        "`nj.render`; both in time steps a second. Cost: time for each observed number, beside PerceptualDecisionMaking"
+        "'s. NeuroGym: `env.step`, where its task runs."
+    )
+    tables = [Table("Every task", note, [*header, "NeuroGym steps/s", "times faster"], lines)]
+    if slow:
+        tables.append(Table("Tasks over 3 times the plain cost, or 2 s to compile", "", ["task", "in", "why"], slow))
+    if failed:
+        rows = [[task, why] for task, why in failed.items()]
+        tables.append(Table("Tasks of NeuroGym that could not be stepped", "", ["task", "what it said"], rows))
+    return tables
+
+
 def _peer(report: Report) -> Table:
     peer = report.neurogym
     assert peer is not None
     rows = [["Dataset, batch 16, 100 steps", f"{peer.dataset_steps_per_second:,.0f} time steps/s"]]
-    rows += [[f"env.step, {task}", f"{rate:,.0f} steps/s"] for task, rate in peer.env_steps_per_second.items()]
+    rate = peer.env_steps_per_second.get(TASK)
+    rows += [[f"env.step, {TASK} (others: in the table of tasks)", f"{rate:,.0f} steps/s"]] if rate else []
     if peer.update_ms is not None:
         parts = f"{peer.update_ms:.2f} ms: data {peer.data_ms:.2f}, network {peer.network_ms:.2f}"
         threads = f"{peer.threads} thread{'s' * (peer.threads != 1)}, the faster choice"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import neurojax as nj
-from neurojax.cli.info import describe
+from neurojax.analysis.describe import describe
 from neurojax.core.chance import key_words
 from neurojax.core.parameters import parameters
 from neurojax.core.registry import about, factory

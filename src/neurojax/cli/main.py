@@ -18,6 +18,7 @@ COMMANDS = {
     "tasks": "list the tasks",
     "info": "tell everything about a task",
     "plot": "draw trials of a task",
+    "gallery": "make one page with all tasks, drawn",
 }
 OK, FAILED, INTERRUPTED = 0, 2, 130
 

@@ -32,9 +32,8 @@ def run(options: argparse.Namespace) -> int:
     import jax
 
     from neurojax.core.registry import make
-    from neurojax.data.render import render
     from neurojax.viz.style import check_format, save
-    from neurojax.viz.trials import plot_trials
+    from neurojax.viz.trials import draw_trials
 
     check_format(options.out)
     if options.trials > _MOST:
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     environment.prepare()
     task = make(options.id, **read_assignments(options.set))
     given = read_assignments(options.condition)
-    batch = render(task, jax.random.key(options.seed), options.trials, **given)
-    path = save(plot_trials(task, batch, title=f"{options.id}, dt = {task.dt:g} ms"), options.out)
+    figure = draw_trials(task, jax.random.key(options.seed), options.trials, title=options.id, **given)
+    path = save(figure, options.out)
     messages().print(f"wrote {path}")
     return 0

@@ -27,6 +27,41 @@ def shown(updates: int, *, quiet: bool) -> Iterator[Callable[[Any], None] | None
 
 
 @contextmanager
+def counted(total: int) -> Iterator[Callable[[str], None]]:
+    """A display on standard error for `total` things, each announced by name: live on a terminal, else lines."""
+    from rich import progress
+
+    console = messages()
+    columns = (
+        progress.BarColumn(bar_width=None),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.description}"),
+    )
+    if console.is_terminal:
+        with progress.Progress(*columns, console=console, expand=True) as bar:
+            task, begun = bar.add_task("", total=total), 0
+
+            def announce(name: str) -> None:
+                nonlocal begun
+                bar.update(task, completed=begun, description=name)
+                begun += 1
+
+            yield announce
+            bar.update(task, completed=total, description="")
+        return
+    last, begun = -math.inf, 0
+
+    def line(name: str) -> None:
+        nonlocal last, begun
+        begun += 1
+        if time.monotonic() - last >= _PAUSE:
+            last = time.monotonic()
+            console.print(f"{begun}/{total}  {name}", soft_wrap=True)
+
+    yield line
+
+
+@contextmanager
 def _live(console: Any, updates: int) -> Iterator[Callable[[Any], None]]:
     from rich import progress
 

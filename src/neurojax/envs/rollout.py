@@ -231,6 +231,22 @@ def _block(task, words, actor, step, lanes, session, obs, carry, *, n_steps, red
     return state, sums if reduce else jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), out)
 
 
+class Frames(struct.PyTreeNode):
+    """The steps of one trial in each lane; 0 after its end.
+
+    Attributes:
+        observations: float32 `[B, T, D]`.
+        actions: int32 `[B, T]`, or float32 `[B, T, A]`.
+        rewards: float32 `[B, T]`.
+        mask: bool `[B, T]`, whether the step belongs to the trial as it was played.
+    """
+
+    observations: jax.Array
+    actions: jax.Array
+    rewards: jax.Array
+    mask: jax.Array
+
+
 class Played(struct.PyTreeNode):
     """One trial of each lane, played to its end.
 
@@ -239,12 +255,14 @@ class Played(struct.PyTreeNode):
         conditions: `[B]` by name.
         lengths: int32 `[B]`, the scheduled length of each trial.
         periods: int32 `[B, P, 2]`, start and end of each period in steps, in the order of `task.period_names`.
+        frames: the steps, with `output="frames"`; else None.
     """
 
     result: Result
     conditions: dict[str, jax.Array]
     lengths: jax.Array
     periods: jax.Array
+    frames: Frames | None = None
 
 
 def play(
@@ -254,12 +272,13 @@ def play(
     *,
     policy: Any,
     carry: Any = None,
+    output: str = "result",
     devices: int | None = None,
     **conditions: Any,
 ) -> Played:
     """Play one trial in each of B lanes to its end, with the conditions that are given.
 
-    Args and errors as `rollout` and `render`.
+    Args and errors as `rollout` and `render`, but for `output`: "result", or "frames" to keep each step too.
 
     Example:
         >>> import jax, neurojax as nj
@@ -268,12 +287,14 @@ def play(
         [1, 1]
     """
     given = prepare(task, key, batch_size, conditions)
+    if output not in ("result", "frames"):
+        raise InvalidArgument(f"output must be 'result' or 'frames', got {output!r}")
     count = count_devices(devices, batch_size)
-    return _play(task, key_words(key), as_policy(policy, task, carry), given, batch_size, count)
+    return _play(task, key_words(key), as_policy(policy, task, carry), given, batch_size, count, output == "frames")
 
 
-@partial(jax.jit, static_argnums=(4, 5))
-def _play(task, words, actor, given, batch_size, devices):
+@partial(jax.jit, static_argnums=(4, 5, 6))
+def _play(task, words, actor, given, batch_size, devices, keep):
     def lane(task, words, actor, lane, given):
         chance = Chance(words, lane)
         session = begin(task, start_memory(task, chance), chance, 0, given)
@@ -284,14 +305,16 @@ def _play(task, words, actor, given, batch_size, devices):
             seen = observation(task, session, chance, n)
             carry, action = actor(carry, seen, n == 0, chance.at("policy", n), target(task, session))
             session, transition = advance(task, session, action, chance, n)
+            frame = Frames(seen, transition.result.choice, transition.reward, ~over) if keep else None
+            frame = jax.tree.map(lambda x: jnp.where(over, jnp.zeros((), x.dtype), x), frame)
             result = jax.tree.map(lambda old, new: jnp.where(over, old, new), result, transition.result)
-            return (session, carry, result, over | transition.new_trial), None
+            return (session, carry, result, over | transition.new_trial), frame
 
         action = jnp.zeros(task.actions.shape, task.actions.dtype)
         result = Result(action, jnp.int32(0), jnp.float32(0), jnp.int32(0), jnp.float32(0))
         start = (session, actor.start, result, jnp.bool_(False))
-        (_, _, result, _), _ = jax.lax.scan(body, start, jnp.arange(task.capacity, dtype=jnp.int32))
-        return Played(result, trial.conditions, trial.length, trial.bounds(task.period_names))
+        (_, _, result, _), frames = jax.lax.scan(body, start, jnp.arange(task.capacity, dtype=jnp.int32))
+        return Played(result, trial.conditions, trial.length, trial.bounds(task.period_names), frames)
 
     block = jax.vmap(lane, in_axes=(None, None, None, 0, 0))
     return share_out(block, devices, shared=3, split=2)(task, words, actor, lane_numbers(batch_size), given)

@@ -45,11 +45,11 @@ def tidy(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
         axes.spines[side].set_visible(False)
 
 
-def image(figure: Figure, format: str = "png") -> bytes:
+def image(figure: Figure, format: str = "png", dpi: int = 150) -> bytes:
     """The figure as a file's bytes; the same figure gives the same bytes."""
     out = io.BytesIO()
     date = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    figure.savefig(out, format=format, dpi=150, metadata=date[format])
+    figure.savefig(out, format=format, dpi=dpi, metadata=date[format])
     return out.getvalue()
 
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurojax.core.parameters import parameters
 from neurojax.core.spaces import Discrete
 from neurojax.core.task import Task
-from neurojax.viz.style import COLOURS, GREY, INK, new_figure, tidy
+from neurojax.viz.style import COLOURS, GREEN, GREY, INK, RED, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,16 +16,18 @@ if TYPE_CHECKING:
 
 # From this many channels on, a heat map reads better than traces.
 _MANY = 8
+_FRAMES = 6  # of a film
 _TINTS = ("#E8EEF4", "#FBF1DC", "#E3F1EC", "#F7E6EE", "#EFEFEF", "#E4F3FB", "#F4E9DF")
 
 
-def plot_trials(task: Task, batch: Any, *, outputs: Any = None, title: str = "") -> Figure:
-    """Trials side by side: the channels above, the target below, with a network's output over it.
+def plot_trials(task: Task, batch: Any, *, outputs: Any = None, frames: Any = None, title: str = "") -> Figure:
+    """Trials side by side: what is shown above (images as frames), the target below, the reward at the bottom.
 
     Args:
         task: the task.
         batch: a `Batch` of `nj.render` of few trials, batch first.
         outputs: a network's output `[B, T, A]`: probabilities of discrete actions, or continuous actions.
+        frames: `Frames` of `nj.play(..., output="frames")` of the same trials: their rewards are drawn.
         title: stands above.
 
     Returns:
@@ -41,29 +42,104 @@ def plot_trials(task: Task, batch: Any, *, outputs: Any = None, title: str = "")
         4
     """
     count = int(np.shape(batch.lengths)[0])
-    figure = new_figure(max(2.9 * count + 0.9, 5.0), 4.9)
-    top = figure.subplots(2, count, squeeze=False, sharex="col", height_ratios=(3, 2))
+    plain = [name for name, _ in task.channels.sizes if name not in task.channels.images]
+    rows = [(name, 2.2) for name in task.channels.images] + [("", 3.0 if len(plain) else 0.0), ("action", 2.0)]
+    rows = [(name, size) for name, size in rows if size] + ([("reward", 0.8)] if frames is not None else [])
+    height = 1.0 + 0.78 * sum(size for _, size in rows)
+    figure = new_figure(max((4.2 if task.channels.images else 2.9) * count + 0.9, 5.0), height)
+    axes = figure.subplots(len(rows), count, squeeze=False, sharex="col", height_ratios=[size for _, size in rows])
     names = [name for i, name in enumerate(task.period_names) if np.any(np.diff(np.asarray(batch.periods)[:, i]) > 0)]
     tints = {name: _TINTS[i % len(_TINTS)] for i, name in enumerate(names)}
-    everything = np.asarray(batch.inputs)[np.asarray(batch.mask)]
-    span = (min(float(everything.min()), 0.0), max(float(everything.max()), 1e-6))
+    everything = np.asarray(batch.inputs)[np.asarray(batch.mask)][:, _places(task, plain)]
+    span = (min(float(everything.min(initial=0)), 0.0), max(float(everything.max(initial=0)), 1e-6))
     for column in range(count):
         length = int(np.asarray(batch.lengths)[column])
+        first, last = column == 0, column == count - 1
         inputs = np.asarray(batch.inputs)[column, :length]
-        targets = np.asarray(batch.targets)[column, :length]
-        output = None if outputs is None else np.asarray(outputs)[column, :length]
-        shown, acted = top[0, column], top[1, column]
-        for axes in (shown, acted):
-            _shade(axes, task, np.asarray(batch.periods)[column], tints)
-            axes.set_xlim(0, length * task.dt)
-        _draw_inputs(shown, task, inputs, span, first=column == 0, last=column == count - 1)
-        _draw_actions(acted, task, targets, output, first=column == 0)
-        tidy(shown, y="channel" if column == 0 else "", title=_conditions(task, batch, column))
-        tidy(acted, x="time from trial start (ms)", y=_action_label(task) if column == 0 else "")
-    _legend(figure, tints, top[1, 0])
+        for i, (name, _) in enumerate(rows):
+            place = axes[i, column]
+            if name not in task.channels.images:
+                _shade(place, task, np.asarray(batch.periods)[column], tints)
+            place.set_xlim(0, length * task.dt)
+            if name in task.channels.images:
+                _draw_images(place, task.channels.split(inputs)[name], length * task.dt)
+            elif name == "":
+                _draw_inputs(place, task, inputs[:, _places(task, plain)], plain, span, first=first, last=last)
+            elif name == "action":
+                output = None if outputs is None else np.asarray(outputs)[column, :length]
+                _draw_actions(place, task, np.asarray(batch.targets)[column, :length], output, first=first)
+            elif frames is not None:
+                _draw_rewards(place, task, np.asarray(frames.rewards)[column], np.asarray(frames.mask)[column])
+            label = {"": "channel", "action": _action_label(task)}.get(name, name)
+            end = i == len(rows) - 1
+            tidy(
+                place,
+                x="time from trial start (ms)" if end else "",
+                y=label if first else "",
+                title=_conditions(task, batch, column) if i == 0 else "",
+            )
+            if name in task.channels.images:
+                place.set_yticks([])
+    _legend(figure, tints, axes[[name for name, _ in rows].index("action"), 0])
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
     return figure
+
+
+def draw_trials(task: Task, key: Any, count: int, *, title: str = "", **conditions: Any) -> Figure:
+    """Draw `count` trials of a task: rendered, with the rewards of a subject that plays the target.
+
+    Args:
+        task: the task.
+        key: typed key of the trials.
+        count: how many trials, side by side.
+        title: stands above, with the time step.
+        **conditions: conditions that are given (see `nj.render`).
+
+    Example:
+        >>> import jax, neurojax as nj
+        >>> from neurojax.viz.trials import draw_trials
+        >>> len(draw_trials(nj.make("ReadySetGo-v0"), jax.random.key(0), 1, measure=800).axes)
+        3
+    """
+    from neurojax.data.render import render
+    from neurojax.envs.rollout import play
+
+    batch = render(task, key, count, devices=1, **conditions)
+    frames = play(task, key, count, policy="oracle", output="frames", devices=1, **conditions).frames
+    return plot_trials(task, batch, frames=frames, title=f"{title or task.name}, dt = {task.dt:g} ms")
+
+
+def _places(task: Task, names: list[str]) -> np.ndarray:
+    """The places of some channels in an observation."""
+    slices = task.channels.slices
+    return np.concatenate([np.arange(slices[n].start, slices[n].stop) for n in names] or [np.zeros(0, int)]).astype(int)
+
+
+def _draw_images(axes: Axes, images: np.ndarray, end: float) -> None:
+    """Some frames of a film `[T, height, width]`, each where it is shown, as wide as there is room."""
+    low, high = float(images.min()), float(images.max())
+    shown = min(_FRAMES, len(images))
+    edges = np.linspace(0, end, shown + 1)
+    for i in range(shown):
+        at = min(int((i + 0.5) * len(images) / shown), len(images) - 1)
+        axes.imshow(
+            images[at], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect="auto", interpolation="nearest",
+            extent=(edges[i], edges[i + 1] - 0.03 * end / shown, 0.0, 1.0),
+        )  # fmt: skip
+    axes.set_xlim(0, end)
+    axes.set_ylim(0, 1)
+
+
+def _draw_rewards(axes: Axes, task: Task, rewards: np.ndarray, mask: np.ndarray) -> None:
+    """The reward of each step, for the subject that plays the target."""
+    at = np.flatnonzero(mask & (rewards != 0))
+    axes.axhline(0, color=GREY, linewidth=0.5)
+    middle = (at + 0.5) * task.dt
+    axes.vlines(middle, 0, rewards[at], color=np.where(rewards[at] > 0, GREEN, RED), linewidth=2.2)
+    reach = max(1e-6, float(np.abs(rewards).max(initial=0)))
+    axes.set_ylim(-0.15 * reach + min(0.0, float(rewards.min(initial=0))) * 1.15, 1.15 * reach)
+    axes.locator_params(axis="y", nbins=3)
 
 
 def _edges(length: int, dt: float) -> np.ndarray:
@@ -78,9 +154,17 @@ def _shade(axes: Axes, task: Task, periods: np.ndarray, tints: dict[str, str]) -
 
 
 def _draw_inputs(
-    axes: Axes, task: Task, inputs: np.ndarray, span: tuple[float, float], *, first: bool, last: bool
+    axes: Axes,
+    task: Task,
+    inputs: np.ndarray,
+    channels: list[str],
+    span: tuple[float, float],
+    *,
+    first: bool,
+    last: bool,
 ) -> None:
-    names = task.channels.labels()
+    sizes = [(name, n) for name, n in task.channels.sizes if name in channels]
+    names = [name if n == 1 else f"{name} {i}" for name, n in sizes for i in range(n)]
     time = _edges(len(inputs), task.dt)
     if len(names) >= _MANY:
         grid = axes.pcolormesh(
@@ -88,12 +172,11 @@ def _draw_inputs(
         )
         if last:
             axes.figure.colorbar(grid, ax=axes, pad=0.02, label="input").ax.tick_params(labelsize=8)
-        pieces = task.channels.slices
-        axes.set_yticks(
-            [(p.start + p.stop) / 2 for p in pieces.values()], list(pieces) if first else [""] * len(pieces)
-        )
-        for piece in pieces.values():
-            axes.axhline(piece.start, color="white", linewidth=0.8)
+        ends = np.cumsum([n for _, n in sizes])
+        middles = [end - n / 2 for end, (_, n) in zip(ends, sizes, strict=True)]
+        axes.set_yticks(middles, [name for name, _ in sizes] if first else [""] * len(sizes))
+        for end in ends[:-1]:
+            axes.axhline(end, color="white", linewidth=0.8)
         return
     # One row for each channel, all on one scale.
     reach = 1.05 * (span[1] - span[0])
@@ -149,14 +232,12 @@ def _action_label(task: Task) -> str:
 
 def _conditions(task: Task, batch: Any, column: int) -> str:
     """The trial's conditions in a line or two."""
-    known = parameters(type(task))
     parts = []
     for name, values in batch.conditions.items():
         value = np.asarray(values)[column]
         if value.ndim:  # a condition such as a sequence has no place in a title
             continue
-        plural = next((p for p in (f"{name}s", name) if p in known), None)
-        unit = known[plural].units if plural else ""
+        unit = task.units(name)
         shown = f"{float(value):.4g}" if value.dtype.kind == "f" else str(value)
         parts.append(f"{name} {shown}{' %' if unit == 'percent' else f' {unit}' if unit else ''}")
     lines = [", ".join(parts[i : i + 2]) for i in range(0, min(len(parts), 6), 2)]
