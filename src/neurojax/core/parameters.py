@@ -30,6 +30,7 @@ class Parameter:
         low, high: inclusive limits; `above` is an exclusive lower one.
         many: the value is a non-empty list; 2: a table, a non-empty list of rows of one length.
         whole: for structure, whether it must be a whole number.
+        text: for structure, whether it is a name.
         choices: the values allowed, for structure.
         aliases: other names that are accepted for it.
         doc: what it is, in words.
@@ -43,6 +44,7 @@ class Parameter:
     above: float = -math.inf
     many: bool | int = False
     whole: bool = True
+    text: bool = False
     choices: tuple[Any, ...] | None = None
     aliases: tuple[str, ...] = ()
     doc: str = ""
@@ -55,6 +57,7 @@ class Parameter:
         noun = {"quantity": "finite number", "flag": "bool", "structure": "whole number"}[
             self.kind if self.whole else "quantity"
         ]
+        noun = "name" if self.text else noun
         noun = f"a non-empty list of {noun}s" if self.many == 1 else f"rows of {noun}s" if self.many else f"a {noun}"
         if math.isfinite(self.above):
             noun += f" above {self.above:g}"
@@ -151,6 +154,15 @@ def read(name: str, parameter: Parameter, value: Any) -> Any:
 
 
 def _read_structure(parameter: Parameter, value: Any, problem: InvalidArgument) -> Any:
+    if parameter.many:
+        if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)) or not len(value):
+            raise problem
+        one = dataclasses.replace(parameter, many=False)
+        return tuple(_read_structure(one, v, problem) for v in value)
+    if parameter.text:
+        if not isinstance(value, str) or not value:
+            raise problem
+        return value
     if parameter.choices is not None:
         if not any(type(value) is type(c) and value == c for c in parameter.choices):
             raise problem

@@ -79,6 +79,8 @@ class Task(Node):
         PAPER, TAGS, DEVIATIONS: what `neurojax info` tells.
         UNITS: units of conditions by name, where no parameter of the same name (or its plural) states them.
         CLOSED_LOOP: whether what is shown, or the best action, depends on the subject's own actions.
+        PROBES: keywords under which `nj.check_task` looks for effects of parameters too, where those of the defaults
+            come too late in a session to be seen.
 
     Attributes:
         dt: step in ms (static).
@@ -104,6 +106,7 @@ class Task(Node):
     DEVIATIONS: ClassVar[tuple[Deviation, ...]] = ()
     UNITS: ClassVar[Mapping[str, str]] = {}
     CLOSED_LOOP: ClassVar[bool] = False
+    PROBES: ClassVar[tuple[Mapping[str, Any], ...]] = ()
 
     dt: float = time_step(100)
     capacity: int = struct.field(pytree_node=False, default=0)
@@ -243,6 +246,11 @@ class Task(Node):
     @property
     def unused_periods(self) -> tuple[str, ...]:
         """Timed periods whose length has no effect (a modifier may leave some out)."""
+        return ()
+
+    @property
+    def unused_parameters(self) -> tuple[str, ...]:
+        """Parameters that have no effect at these values of the others, where one class holds several rules."""
         return ()
 
     @property

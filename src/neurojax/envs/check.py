@@ -283,24 +283,37 @@ def _order(seen: _Seen) -> Iterator[str]:
 def _effects(task: Task, words: jax.Array, base: _Seen) -> Iterator[str]:
     """Every parameter changes something, and none recompiles."""
     compiled = len(_TRACED)
+    idle = _without_effect(task, words, base)
+    more = len(_TRACED) - compiled
+    for keywords in task.PROBES:  # those of which the defaults show nothing in so few trials
+        if idle:
+            other = task.set(**keywords).with_room(_ROOM)
+            idle &= _without_effect(other, words, _probe(other, words), only=idle)
+    for path in sorted(idle):
+        yield f"{path} has no effect on anything; use it or remove it"
+    if more:
+        yield f"it was compiled {1 + more} times for different parameter values; parameters must be leaves"
+
+
+def _without_effect(task: Task, words: jax.Array, base: _Seen, only: set[str] | None = None) -> set[str]:
+    """The paths of the leaves (of those in `only`) that change nothing of what is seen, whatever their value."""
     leaves, treedef = jax.tree_util.tree_flatten_with_path(task)
     limits = _limits(task)
-    idle = [f"timing['{period}']" for period in task.unused_periods]
+    unused = [f"timing['{period}']" for period in task.unused_periods]
+    rules = tuple(f".{parameter}" for parameter in task.unused_parameters)
+    found = set()
     for index, (path, leaf) in enumerate(leaves):
-        if any(period in _path(path) for period in idle):
+        name = _path(path)
+        if any(period in name for period in unused) or name.endswith(rules) or (only is not None and name not in only):
             continue
-        changed = False
-        for value in _candidates(np.asarray(leaf), _path(path), limits, task.dt):
+        for value in _candidates(np.asarray(leaf), name, limits, task.dt):
             values = [x for _, x in leaves]
             values[index] = value
             if _differ(base, _probe(jax.tree.unflatten(treedef, values), words), 0.0):
-                changed = True
                 break
-        if not changed:
-            yield f"{_path(path)} has no effect on anything; use it or remove it"
-    more = len(_TRACED) - compiled
-    if more:
-        yield f"it was compiled {1 + more} times for different parameter values; parameters must be leaves"
+        else:
+            found.add(name)
+    return found
 
 
 def _candidates(leaf: np.ndarray, path: str, limits: dict[str, Any], dt: float) -> Iterator[np.ndarray]:
@@ -313,7 +326,12 @@ def _candidates(leaf: np.ndarray, path: str, limits: dict[str, Any], dt: float) 
         yield from (leaf + np.float32(2 * dt), leaf * np.float32(2) + np.float32(2 * dt))
         return
     span = parameter or None
-    for value in (leaf * 1.5 + 0.25, leaf * 0.5, leaf + 3, -leaf - 0.5, leaf * 10 + 5):
+    # the last one changes elements by different amounts, as weights need that count relative to each other
+    apart = leaf + np.arange(leaf.size).reshape(leaf.shape)
+    values = [leaf * 1.5 + 0.25, leaf * 0.5, leaf + 3, -leaf - 0.5, leaf * 10 + 5, apart]
+    if span is not None and np.isfinite([span.low, span.high]).all():  # narrow limits leave room between them alone
+        values += [(leaf + span.low) / 2, (leaf + span.high) / 2]
+    for value in values:
         value = value.astype(leaf.dtype)
         if span is not None and (np.any(value < span.low) or np.any(value > span.high) or np.any(value <= span.above)):
             continue

@@ -105,6 +105,10 @@ class Modifier(Task):
         return self.inner.unused_periods
 
     @property
+    def unused_parameters(self):
+        return self.inner.unused_parameters
+
+    @property
     def closed_loop(self):
         return self.inner.closed_loop
 
