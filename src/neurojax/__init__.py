@@ -18,6 +18,7 @@ _HOMES = {
     "neurojax.core.task": ("Deviation", "Paper", "Task"),
     "neurojax.core.trial": ("Outcome", "Trial", "consequence"),
     "neurojax.data.render": ("Batch", "render"),
+    "neurojax.data.sessions": ("SessionData", "session"),
     "neurojax.data.stream": ("Sequence", "stream"),
     "neurojax.data.tables": ("conditions_of", "table"),
     "neurojax.data.design": ("Design", "factorial"),
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from neurojax.data.design import factorial as factorial
     from neurojax.data.render import Batch as Batch
     from neurojax.data.render import render as render
+    from neurojax.data.sessions import SessionData as SessionData
+    from neurojax.data.sessions import session as session
     from neurojax.data.stream import Sequence as Sequence
     from neurojax.data.stream import stream as stream
     from neurojax.data.tables import conditions_of as conditions_of
