@@ -127,7 +127,8 @@ class Draw:
         self.seen[name] = quantity
         if name in self._given:
             return jnp.broadcast_to(jnp.asarray(self._given[name]).astype(dtype), quantity.shape)
-        return jnp.asarray(draw(self.chance(name).uniform)).astype(dtype)
+        uniform = lambda shape=(): self.chance(name).uniform(shape)  # what draws nothing is not addressed either
+        return jnp.asarray(draw(uniform)).astype(dtype)
 
 
 def check_given(given: Mapping[str, Any], seen: Mapping[str, Quantity], batch_size: int) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 
 from neurojax.core.parameters import flag, quantity, structure
 from neurojax.core.spaces import Channels, Discrete
-from neurojax.core.task import Paper, Task
+from neurojax.core.task import Deviation, Paper, Task
 from neurojax.core.timing import step_probabilities
-from neurojax.tasks.rules import fixate_then_choose, random_choice, ring
+from neurojax.core.trial import Consequence, Trial
+from neurojax.modifiers.reaction_time import ReactionTime
+from neurojax.tasks.rules import abortable, fixate_then_choose, random_choice, ring
 
 
 class PerceptualDecisionMaking(Task):
@@ -55,6 +57,10 @@ class PerceptualDecisionMaking(Task):
         False, source="paper", doc="whether breaking fixation at any time before the decision ends the trial"
     )
     dim_ring: int = structure(2, low=2, doc="number of directions, and of choices")
+
+    @property
+    def unused_parameters(self) -> tuple[str, ...]:
+        return ("abort",) if self.strict_fixation else ()  # which ends the trial then anyway
 
     @property
     def channels(self) -> Channels:
@@ -102,20 +108,231 @@ class PerceptualDecisionMaking(Task):
         With two directions it is Phi((c/100) sqrt(T/2) / sigma). With more, evidence is a vector in the plane with
         unit noise and length d = (c/200) sqrt(n T / 2) / sigma, and correct within pi/n of its direction.
         """
-        from scipy.special import ndtr
+        return direction_accuracy(self.dim_ring, coherence, stimulus, float(self.sigma))
 
-        n, sigma = self.dim_ring, float(self.sigma)
-        if coherence == 0 or stimulus == 0:
-            return 1 / n
-        if sigma == 0:
-            return 1.0
-        if n == 2:
-            return float(ndtr(coherence / 100 * math.sqrt(stimulus / 2) / sigma))
-        d = coherence / 200 * math.sqrt(n * stimulus / 2) / sigma
-        angles = np.linspace(-math.pi / n, math.pi / n, 2001)
-        x = d * np.cos(angles)
-        # exp(-d^2/2) exp(x^2/2) in one exponent: each alone overflows at high d
-        density = (np.exp(-(d**2) / 2) + math.sqrt(2 * math.pi) * x * np.exp((x**2 - d**2) / 2) * ndtr(x)) / (
-            2 * math.pi
-        )
-        return float(np.trapezoid(density, angles))
+
+class PerceptualDecisionMakingDelayResponse(Task):
+    """Perceptual decision with a delayed response: which of two sides was the stronger, said after a variable delay.
+
+    Fixation is on until the decision. The stimulus gives both sides evidence around .5, apart by the coherence, under
+    Gaussian noise; a delay of variable length follows. The end of fixation is the go cue, and the first choice in the
+    decision period ends the trial.
+
+    Channels: `fixation`, `stimulus` `[2]`. Actions: 0 fixates, 1 and 2 choose a side.
+    Conditions: `ground_truth` (1 or 2), `coherence` (percent, scaled by `stim_scale`).
+
+    Example:
+        >>> import jax
+        >>> import neurojax as nj
+        >>> task = nj.make("PerceptualDecisionMakingDelayResponse-v0", timing={"delay": 300})
+        >>> nj.render(task, jax.random.key(0), 4, ground_truth=2).targets[:, 13:15].tolist()
+        [[0, 2], [0, 2], [0, 2], [0, 2]]
+    """
+
+    TIMING = {
+        "fixation": 0,
+        "stimulus": 1150,
+        "delay": (300, 500, 700, 900, 1200, 2000, 3200, 4000),
+        "decision": 1500,
+    }
+    REWARDS = {"abort": -0.1, "correct": 1.0, "fail": 0.0}
+    PRESETS = {"paper": {"abort": True}}
+    PAPER = Paper(
+        "Inagaki, Fontolan, Romani & Svoboda (2019). Discrete attractor dynamics underlies persistent activity in the "
+        "frontal cortex. Nature 566:212",
+        "10.1038/s41586-019-0919-7",
+    )
+    TAGS = ("perceptual", "delayed response", "two-alternative", "supervised")
+    DEVIATIONS = (
+        Deviation(
+            what="early responses",
+            neurogym="cost a reward in the fixation period alone, which lasts 0 ms",
+            here="cost it at any time before the decision, and end the trial with `abort`",
+            reason="holding a choice through the delay was free, so that nothing had to be remembered",
+            affects=("reward", "new_trial"),
+        ),
+    )
+    PROBES = ({"abort": False},)  # with it, hardly any random play lasts until a choice can be wrong
+
+    coherences: Any = quantity(
+        (0.0, 6.4, 12.8, 25.6, 51.2), units="percent", low=0, high=100, many=True, aliases=("cohs",),
+        doc="differences of the two sides before scaling, each as likely",
+    )  # fmt: skip
+    stim_scale: Any = quantity(1.0, low=0, doc="factor on the coherences; below 1 the task is harder")
+    sigma: Any = quantity(
+        1.0, units="sqrt(ms)", low=0, doc="noise; its standard deviation per step is sigma / sqrt(dt)"
+    )
+    abort: Any = flag(False, doc="whether responding before the decision ends the trial")
+
+    @property
+    def channels(self) -> Channels:
+        return Channels.named(fixation=1, stimulus=2)
+
+    @property
+    def actions(self) -> Discrete:
+        return Discrete.named(fixation=1, choice=2)
+
+    def conditions(self, draw, memory):
+        return {
+            "ground_truth": draw.choice("ground_truth", np.asarray([1, 2], np.int32)),
+            "coherence": draw.choice("coherence", self.coherences * self.stim_scale),
+        }
+
+    def observe(self, trial, state, t):
+        sign = jnp.where(jnp.arange(1, 3, dtype=jnp.int32) == trial["ground_truth"], 1.0, -1.0)
+        return {
+            "fixation": ~trial.during("decision", t),
+            "stimulus": jnp.where(trial.during("stimulus", t), 0.5 + sign * (trial["coherence"] / 200), 0.0),
+        }
+
+    def noise(self, trial, state, t, draw):
+        scale = jnp.where(trial.during("stimulus", t), self.sigma / math.sqrt(self.dt), 0.0)
+        return {"stimulus": scale * draw.normal("stimulus", (2,))}
+
+    def target(self, trial, state, t):
+        return jnp.where(trial.during("decision", t), trial["ground_truth"], 0)
+
+    def respond(self, trial, state, action, t, draw):
+        return hold_then_choose(self, trial, action, t, action == trial["ground_truth"])
+
+    def references(self):
+        coherences = np.ravel(self.coherences) * float(self.stim_scale)
+        ideal = 0.0
+        for steps, p in step_probabilities(self.timing["stimulus"], self.dt).items():
+            ideal += p * best_guess(2, coherences, steps * self.dt, float(self.sigma))
+        return {"ideal": float(ideal), "blind": 0.5, "random": random_hold(self, 0.5)}
+
+
+class FreeMotion(ReactionTime):
+    """PerceptualDecisionMaking with free reaction times, as `roitman02` builds it and its settings build it again."""
+
+    PRESETS = {"paper": {"coherences": (0, 3.2, 6.4, 12.8, 25.6, 51.2), "strict_fixation": True}}
+
+    def settings(self) -> dict[str, Any]:
+        return {**self.inner.settings(), **self._own()}
+
+
+def roitman02(
+    *, preset: str | None = None, urgency: float = 0.0, end_on_stimulus: bool = True, **kwargs: Any
+) -> FreeMotion:
+    """Random-dot motion with free reaction times: PerceptualDecisionMaking, answered as soon as it is seen.
+
+    The trial ends with the first choice from the second frame of motion on, or when the motion does. The preset
+    "paper" takes the coherences of Roitman & Shadlen (0, 3.2, 6.4, 12.8, 25.6 and 51.2%) and holds the subject to
+    fixation; NeuroGym's are those of PerceptualDecisionMaking. How long the motion may last is NeuroGym's (2,000 ms;
+    the monkeys took .4 to .8 s on average).
+
+    Args:
+        preset: None or "paper".
+        urgency: reward added at every step; below 0 it is a cost of time.
+        end_on_stimulus: whether the trial ends with the stimulus.
+        **kwargs: of PerceptualDecisionMaking.
+
+    Example:
+        >>> import neurojax as nj
+        >>> task = nj.make("perceptualdecisionmaking.roitman02-v0", preset="paper", dt=20)
+        >>> task.base.coherences.tolist()[:2], task.capacity
+        ([0.0, 3.200000047683716], 105)
+    """
+    if preset == "paper" and not {"coherences", "cohs"} & set(kwargs):
+        kwargs["coherences"] = FreeMotion.PRESETS["paper"]["coherences"]
+    motion = PerceptualDecisionMaking.create(preset=preset, **kwargs)
+    return FreeMotion.around(motion, urgency=urgency, end_on_stimulus=end_on_stimulus)
+
+
+roitman02.PAPER = Paper(  # type: ignore[attr-defined]
+    "Roitman & Shadlen (2002). Response of neurons in the lateral intraparietal area during a combined visual "
+    "discrimination reaction time task. J. Neurosci. 22:9475",
+    "10.1523/JNEUROSCI.22-21-09475.2002",
+)
+roitman02.TAGS = PerceptualDecisionMaking.TAGS  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------------- what tasks with evidence share
+
+
+def hold_then_choose(task, trial: Trial, action, t, correct) -> Consequence:
+    """Hold until the period `decision`, then choose: any action but 0 there ends the trial, `correct` or not.
+
+    An action other than 0 at any time before costs `rewards["abort"]`, and ends the trial where `task.abort`.
+    """
+    acts = action != 0
+    decides = acts & trial.during("decision", t)
+    early = acts & (t < trial.start["decision"])
+    rewards = task.rewards
+    reward = jnp.where(decides, jnp.where(correct, rewards["correct"], rewards["fail"]), 0.0)
+    return abortable(reward + jnp.where(early, rewards["abort"], 0.0), decides, early & task.abort, correct)
+
+
+def random_hold(task, hit: float, held: tuple[str, ...] | None = None) -> float:
+    """Accuracy of uniformly random actions, where a random choice in the decision is right with `hit`.
+
+    Args:
+        task: the task.
+        hit: accuracy of a random choice.
+        held: the periods in which an action ends the trial; default: with `task.abort` all before the decision.
+    """
+    laws, hold = task.laws, 1 / task.actions.size
+    if held is None:
+        held = tuple(name for name in laws if name != "decision") if task.abort else ()
+    survives = lambda name: sum(p * hold**n for n, p in step_probabilities(laws[name], task.dt).items())
+    return math.prod(survives(name) for name in held) * (1 - survives("decision")) * hit
+
+
+def direction_accuracy(n: int, coherence: float, stimulus: float, sigma: float) -> float:
+    """Accuracy of the ideal observer of one of `n` directions at a coherence (percent), after `stimulus` ms.
+
+    With two directions it is Phi((c/100) sqrt(T/2) / sigma). With more, evidence is a vector in the plane with unit
+    noise and length d = (c/200) sqrt(n T / 2) / sigma, and correct within pi/n of its direction.
+    """
+    from scipy.special import ndtr
+
+    if coherence == 0 or stimulus == 0:
+        return 1 / n
+    if sigma == 0:
+        return 1.0
+    if n == 2:
+        return float(ndtr(coherence / 100 * math.sqrt(stimulus / 2) / sigma))
+    d = coherence / 200 * math.sqrt(n * stimulus / 2) / sigma
+    angles = np.linspace(-math.pi / n, math.pi / n, 2001)
+    x = d * np.cos(angles)
+    # exp(-d^2/2) exp(x^2/2) in one exponent: each alone overflows at high d
+    density = (np.exp(-(d**2) / 2) + math.sqrt(2 * math.pi) * x * np.exp((x**2 - d**2) / 2) * ndtr(x)) / (2 * math.pi)
+    return float(np.trapezoid(density, angles))
+
+
+def best_guess(n: int, coherences, stimulus: float, sigma: float, sure: float = 0.0) -> float:
+    """Mean performance of the ideal observer of one of `n` directions, at `coherences` each as likely.
+
+    It chooses the likeliest direction, or what performs at `sure` without a doubt, where its posterior is less:
+    the mean of max(sure, posterior). In closed form without `sure`, integrated over the evidence for two directions,
+    and simulated with a fixed seed for more.
+    """
+    from scipy.special import logsumexp
+
+    coherences = np.ravel(coherences).astype(np.float64)
+    if sure <= 1 / n:  # the likeliest of n directions is never below 1/n
+        return float(np.mean([direction_accuracy(n, c, stimulus, sigma) for c in coherences]))
+    if stimulus == 0:
+        return float(sure)
+    if sigma == 0:
+        return float(np.mean(np.where(coherences > 0, 1.0, sure)))
+    if n == 2:
+        d = coherences / 100 * math.sqrt(stimulus / 2) / sigma
+        x = np.linspace(-8 - d.max(), 8 + d.max(), 4001)
+        density = lambda means: np.exp(-((x[:, None] - means) ** 2) / 2).mean(axis=1) / math.sqrt(2 * math.pi)
+        up, down = density(d) / 2, density(-d) / 2
+        return float(np.trapezoid(np.maximum(sure * (up + down), np.maximum(up, down)), x))
+    trials, rng = 20000, np.random.default_rng(0)
+    theta = ring(n).astype(np.float64)
+    tuning = np.cos(theta - theta[:, None]) * math.sqrt(stimulus) / sigma  # [direction, channel], in units of the noise
+    shown = tuning[rng.integers(n, size=trials)] * rng.choice(coherences, trials)[:, None] / 200
+    overlap = (shown + rng.standard_normal(shown.shape)) @ tuning.T
+    strength = np.unique(coherences, return_counts=True)
+    power = (tuning**2).sum(axis=1)
+    terms = [
+        np.log(count) + overlap * (c / 200) - power * (c / 200) ** 2 / 2 for c, count in zip(*strength, strict=True)
+    ]
+    likelihood = logsumexp(terms, axis=0)
+    posterior = np.exp(likelihood - logsumexp(likelihood, axis=1, keepdims=True))
+    return float(np.mean(np.maximum(sure, posterior.max(axis=1))))

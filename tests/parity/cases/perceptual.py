@@ -1,10 +1,11 @@
-"""PerceptualDecisionMaking, and its reaction-time version."""
+"""PerceptualDecisionMaking, its reaction-time version (which `roitman02` is), and its version with a delay."""
 
 from __future__ import annotations
 
 from .base import Setting, grid
 
 PDM = "PerceptualDecisionMaking-v0"
+DELAYED = "PerceptualDecisionMakingDelayResponse-v0"
 _COHERENCES = [0, 6.4, 12.8, 25.6, 51.2]
 _UNTIL_STIMULUS = ("fixation", "stimulus")
 
@@ -80,6 +81,34 @@ SETTINGS = [
         periods=_UNTIL_STIMULUS,
         plays=6,
     ),
+    Setting(
+        "pdr-defaults",
+        DELAYED,
+        {"timing": {"delay": 500}},
+        grid(ground_truth=[1, 2], coh=[6.4, 51.2]),
+        plays=1,
+    ),
+    Setting(
+        "pdr-abort",
+        DELAYED,
+        {
+            "dt": 50,
+            "sigma": 0.4,
+            "stim_scale": 0.5,
+            "timing": {"fixation": 120, "stimulus": 300, "delay": 210, "decision": 200},
+            "rewards": {"abort": -0.4, "correct": 2.0, "fail": -1.0},
+        },
+        grid(ground_truth=[1, 2], coh=[3.2, 25.6]),
+        attributes={"abort": True},
+        plays=2,
+    ),
+    Setting(
+        "pdr-no-delay",
+        DELAYED,
+        {"dt": 20, "timing": {"fixation": 100, "stimulus": 100, "delay": 0, "decision": 100}},
+        grid(ground_truth=[1, 2], coh=[0, 12.8]),
+        plays=1,
+    ),
 ]
 
 
@@ -87,4 +116,9 @@ def _delay_scored(there, task):
     return there.during("delay") & (not task.end_on_stimulus)
 
 
-PLACES = {("ReactionTime", "response in the delay, with end_on_stimulus=False"): _delay_scored}
+PLACES = {
+    ("ReactionTime", "response in the delay, with end_on_stimulus=False"): _delay_scored,
+    ("PerceptualDecisionMakingDelayResponse", "early responses"): lambda there, task: (
+        there.during("stimulus") | there.during("delay")
+    ),
+}
