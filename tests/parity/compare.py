@@ -123,8 +123,19 @@ def drive(task: Task, reference: Reference) -> dict[str, np.ndarray]:
 
     Besides the fields: `periods` `[N, P, 2]` and `length` `[N]` of each play's first trial.
     """
-    out = _drive(task, given_conditions(reference), reference.arrays["actions"])
-    return jax.tree.map(np.asarray, out)
+    given, actions = given_conditions(reference), reference.arrays["actions"]
+    plays, steps = actions.shape[:2]
+    # Rounded up, so that settings of one structure share what is compiled.
+    more = (0, _rounded(plays) - plays), (0, _rounded(steps) - steps)
+    padded = np.pad(actions, (*more, *[(0, 0)] * (actions.ndim - 2)))
+    given = {name: np.pad(values, (more[0], *[(0, 0)] * (values.ndim - 1)), mode="edge") for name, values in given.items()}
+    out = jax.tree.map(np.asarray, _drive(task, given, padded))
+    return {name: values[:plays, :steps] if name in FIELDS else values[:plays] for name, values in out.items()}
+
+
+def _rounded(count: int) -> int:
+    """The next power of 2."""
+    return 1 << (count - 1).bit_length()
 
 
 @jax.jit

@@ -203,7 +203,8 @@ def record(setting: Setting) -> dict[str, np.ndarray]:
     count = len(setting.conditions)
     rng = np.random.RandomState(zlib.crc32(setting.name.encode()))
     box = not hasattr(base.action_space, "n")
-    rest = np.array([-1.0, -0.5], np.float32) if box else getattr(FAMILIES[FAMILY_OF[setting.name]], "REST", 0)
+    default = np.array([-1.0, -0.5], np.float32) if box else 0
+    rest = getattr(FAMILIES[FAMILY_OF[setting.name]], "REST", default)
     sample = lambda: (
         rng.uniform(base.action_space.low, base.action_space.high).astype(np.float32)
         if box

@@ -120,11 +120,16 @@ def _unannounced(task: Task, trials: int = 64) -> bool:
         return False
     words = key_words(jax.random.key(0))
 
+    # Two programs: in one, XLA draws the trial again at each of its steps, and LLVM may take minutes over that loop.
     @jax.jit
     @jax.vmap
-    def look(lane):
+    def draw(lane):
         chance = Chance(words, lane)
-        session = begin(task, start_memory(task, chance), chance, 0)
+        return begin(task, start_memory(task, chance), chance, 0)
+
+    @jax.jit
+    @jax.vmap
+    def look(session):
         held = task.resolve(session.memory)
         trial = held.trial(session.drawn)
         clean = lambda t: held.channels.assemble(held.observe(trial, session.state, t))
@@ -132,7 +137,7 @@ def _unannounced(task: Task, trials: int = 64) -> bool:
         targets = jax.vmap(lambda t: held.target(trial, session.state, t))(steps)
         return jax.vmap(clean)(steps), targets, trial.length
 
-    shown, targets, lengths = (np.asarray(x) for x in look(lane_numbers(trials)))
+    shown, targets, lengths = (np.asarray(x) for x in look(draw(lane_numbers(trials))))
     onsets, announced = set(), []
     for frames, target, length in zip(shown, targets, lengths, strict=True):
         asks = np.flatnonzero((target[:length] != target[0]).reshape(length, -1).any(axis=1))

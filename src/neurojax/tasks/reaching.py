@@ -167,6 +167,45 @@ class Reaching1D(Task):
         return float(np.mean(total) / steps)
 
 
+class Reaching1DWithSelfDistraction(Reaching1D):
+    """Reaching on a circle while the hand drowns the target, as a fish's discharge does what it senses.
+
+    As in Reaching1D, but hand and target are shown by one ring: the hand always, and the target, from the end of
+    fixation on, with less than a third of the hand's strength.
+
+    Channels: `stimulus` `[dim_ring]`. Actions: 0 stays, 1 left, 2 right.
+    Conditions: `ground_truth` (radians). What is seen depends on the actions: rendering plays a policy.
+
+    Example:
+        >>> import jax
+        >>> import neurojax as nj
+        >>> batch = nj.render(nj.make("Reaching1DWithSelfDistraction-v0"), jax.random.key(0), 4, policy="random")
+        >>> batch.inputs.shape
+        (4, 10, 32)
+    """
+
+    PAPER = None
+    PRESETS = {}
+
+    signal: Any = quantity(0.3, low=0, doc="strength of the target's signal; that of the hand is 1")
+    dim_ring: int = structure(32, low=3, source="neurojax", doc="number of directions on the ring")
+
+    @property
+    def channels(self) -> Channels:
+        return Channels.named(stimulus=self.dim_ring)
+
+    def observe(self, trial, state, t):
+        directions = ring(self.dim_ring)
+        hand = jnp.cos(directions - self._hand(state["moves"]))
+        target = self.signal * jnp.cos(directions - trial["ground_truth"])
+        return {"stimulus": hand + jnp.where(trial.during("reach", t), target, 0.0)}
+
+    def references(self):
+        numbers = super().references()
+        # Who counts its own moves knows where the hand is, and sees the target in the rest.
+        return numbers if self.signal > 0 else {**numbers, "ideal": numbers["blind"]}
+
+
 class ReachingDelayResponse(Task):
     """Delayed reaching with a continuous response: remember a position, then go to it.
 

@@ -10,7 +10,7 @@ A family's module holds `SETTINGS`, and may hold
     oracle(machine, setting, t, trial)
                                     the best action now, or None for NeuroGym's ground truth
     notes(machine, setting)         what else to record, as JSON
-    REST                            the discrete action of one who waits, if 0 would end the trial
+    REST                            the action of one who waits, if it is not 0, or (-1, -.5) of continuous ones
 
 It is read where neurojax is missing and where NeuroGym is: it imports neither.
 """

@@ -9,6 +9,7 @@ import numpy as np
 from .base import Setting, grid
 
 REACH = "Reaching1D-v0"
+SELF = "Reaching1DWithSelfDistraction-v0"
 RDR = "ReachingDelayResponse-v0"
 # NeuroGym cuts the angle that it scores to whole radians, so these are scored alike; the others are not
 _WHOLE_ANGLES = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0]
@@ -40,6 +41,29 @@ SETTINGS = [
         closed_loop=True,
     ),
     Setting("reach-fast-hand", REACH, {}, grid(ground_truth=[1.0, 3.0, 5.0]), plays=1, closed_loop=True),
+    Setting(
+        "self-defaults",
+        SELF,
+        {},
+        grid(ground_truth=[0.0, 5.0, 0.4, 4.7]),
+        here=_SLOW_HAND,
+        plays=1,
+        closed_loop=True,
+    ),
+    Setting(
+        "self-rewards",
+        SELF,
+        {
+            "dt": 50,
+            "timing": {"fixation": 90, "reach": 300},
+            "rewards": {"correct": 2.0, "fail": -0.5},
+        },
+        grid(ground_truth=[1.0, 3.0, 6.0]),
+        here=_SLOW_HAND,
+        plays=1,
+        closed_loop=True,
+    ),
+    Setting("self-fast-hand", SELF, {}, grid(ground_truth=[1.0, 5.0]), plays=1, closed_loop=True),
     Setting("rdr-no-delay", RDR, {"timing": {"delay": 0}}, grid(ground_truth=[0.0, 0.25, 0.7, 1.0])),
     Setting("rdr-delay-1000", RDR, {"timing": {"delay": 1000}}, grid(ground_truth=[0.0, 0.25, 0.7, 1.0])),
     Setting("rdr-delay-2000", RDR, {"timing": {"delay": 2000}}, grid(ground_truth=[0.0, 0.25, 0.7, 1.0])),
@@ -66,13 +90,21 @@ SETTINGS = [
 ]
 
 
+def _hand_places(name: str) -> dict:
+    """Where the deviations that both tasks of a moving hand share may show."""
+    return {
+        (name, "target"): lambda there, task: there.always(True),
+        (name, "scored angle"): lambda there, task: there.always(
+            there.condition("ground_truth") != np.floor(there.condition("ground_truth"))
+        ),
+        # settings that do not ask for NeuroGym's hand
+        (name, "speed"): lambda there, task: there.always(not there.meta["setting"]["here"]),
+    }
+
+
 PLACES = {
-    ("Reaching1D", "target"): lambda there, task: there.always(True),
-    ("Reaching1D", "scored angle"): lambda there, task: there.always(
-        there.condition("ground_truth") != np.floor(there.condition("ground_truth"))
-    ),
-    # settings that do not ask for NeuroGym's hand
-    ("Reaching1D", "speed"): lambda there, task: there.always(not there.meta["setting"]["here"]),
+    **_hand_places("Reaching1D"),
+    **_hand_places("Reaching1DWithSelfDistraction"),
     ("ReachingDelayResponse", "rewards['fail']"): lambda there, task: (
         there.during("decision") & (float(task.rewards["fail"]) != 0)
     ),
@@ -86,7 +118,7 @@ def prepare(machine, setting, conditions):
 
 def oracle(machine, setting, t, trial):
     """The way to the target on the circle: NeuroGym's ground truth is no action there."""
-    if setting.task != REACH:
+    if setting.task not in (REACH, SELF):
         return None
     away = np.mod(machine.base.trial["ground_truth"] - machine.base.state + np.pi, 2 * np.pi) - np.pi
     return 0 if abs(away) < 0.025 else (1 if away > 0 else 2)
