@@ -14,7 +14,7 @@ from scipy.special import expit, ndtr
 import neurojax as nj
 from helpers import draw_trials
 from neurojax.errors import InvalidArgument, UnknownName
-from neurojax.tasks.perceptual import best_guess, direction_accuracy
+from neurojax.tasks.observers import best_guess, direction_accuracy
 
 KEY = jax.random.key(17)
 TRIALS = 8192

@@ -14,8 +14,8 @@ from neurojax.core.task import Deviation, Paper, Task
 from neurojax.core.timing import step_probabilities
 from neurojax.core.trial import Outcome
 from neurojax.errors import InvalidArgument
-from neurojax.tasks.perceptual import best_guess, random_hold
-from neurojax.tasks.rules import fixate_then_choose, ring
+from neurojax.tasks.observers import best_guess
+from neurojax.tasks.rules import fixate_then_choose, random_hold, ring
 
 
 class PostDecisionWager(Task):

@@ -12,7 +12,7 @@ from neurojax.core.parameters import flag, quantity, structure
 from neurojax.core.spaces import Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
 from neurojax.core.timing import step_probabilities
-from neurojax.tasks.perceptual import best_guess
+from neurojax.tasks.observers import best_guess
 from neurojax.tasks.rules import fixate_then_choose, random_choice, ring
 
 _FAIL = Deviation(

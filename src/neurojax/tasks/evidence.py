@@ -15,7 +15,7 @@ from neurojax.core.spaces import Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
 from neurojax.core.timing import step_probabilities, whole_steps
 from neurojax.errors import InvalidArgument
-from neurojax.tasks.perceptual import hold_then_choose, random_hold
+from neurojax.tasks.rules import hold_then_choose, random_hold
 
 _LN10 = np.float32(math.log(10))
 _TRAINS = 1 << 23  # as many as a uniform float32 tells apart

@@ -39,6 +39,19 @@ def fixate_then_choose(task, trial: Trial, action, t, correct, *, fixate: str = 
     return abortable(reward + jnp.where(breaks, rewards["abort"], 0.0), decides, aborts, correct)
 
 
+def hold_then_choose(task, trial: Trial, action, t, correct) -> Consequence:
+    """Hold until the period `decision`, then choose: any action but 0 there ends the trial, `correct` or not.
+
+    An action other than 0 at any time before costs `rewards["abort"]`, and ends the trial where `task.abort`.
+    """
+    acts = action != 0
+    decides = acts & trial.during("decision", t)
+    early = acts & (t < trial.start["decision"])
+    rewards = task.rewards
+    reward = jnp.where(decides, jnp.where(correct, rewards["correct"], rewards["fail"]), 0.0)
+    return abortable(reward + jnp.where(early, rewards["abort"], 0.0), decides, early & task.abort, correct)
+
+
 def abortable(reward, decides, aborts, correct, performance=None, state=()) -> Consequence:
     """The consequence of a step that may decide the trial or abort it."""
     decided = jnp.where(correct, int(Outcome.CORRECT), int(Outcome.ERROR))
@@ -54,12 +67,21 @@ def abortable(reward, decides, aborts, correct, performance=None, state=()) -> C
 
 def random_choice(task, hit: float) -> float:
     """Accuracy of uniformly random actions under `fixate_then_choose`, where a random choice is right with `hit`."""
-    hold = 1 / task.actions.size
-    laws, dt = task.timing, task.dt
-    responds = sum(p * (1 - hold**n) for n, p in step_probabilities(laws["decision"], dt).items())
     if task.strict_fixation:
-        held = [name for name in task.TIMING if name != "decision"]
-    else:
-        held = ["fixation"] if task.abort else []
-    survives = math.prod(sum(p * hold**n for n, p in step_probabilities(laws[name], dt).items()) for name in held)
-    return survives * responds * hit
+        return random_hold(task, hit, tuple(name for name in task.TIMING if name != "decision"))
+    return random_hold(task, hit, ("fixation",) if task.abort else ())
+
+
+def random_hold(task, hit: float, held: tuple[str, ...] | None = None) -> float:
+    """Accuracy of uniformly random actions, where a random choice in the decision is right with `hit`.
+
+    Args:
+        task: the task.
+        hit: accuracy of a random choice.
+        held: the periods in which an action ends the trial; default: with `task.abort` all before the decision.
+    """
+    laws, hold = task.laws, 1 / task.actions.size
+    if held is None:
+        held = tuple(name for name in laws if name != "decision") if task.abort else ()
+    survives = lambda name: sum(p * hold**n for n, p in step_probabilities(laws[name], task.dt).items())
+    return math.prod(survives(name) for name in held) * (1 - survives("decision")) * hit
