@@ -128,7 +128,8 @@ def drive(task: Task, reference: Reference) -> dict[str, np.ndarray]:
     # Rounded up, so that settings of one structure share what is compiled.
     more = (0, _rounded(plays) - plays), (0, _rounded(steps) - steps)
     padded = np.pad(actions, (*more, *[(0, 0)] * (actions.ndim - 2)))
-    given = {name: np.pad(values, (more[0], *[(0, 0)] * (values.ndim - 1)), mode="edge") for name, values in given.items()}
+    repeat = lambda values: np.pad(values, (more[0], *[(0, 0)] * (values.ndim - 1)), mode="edge")
+    given = {name: repeat(values) for name, values in given.items()}
     out = jax.tree.map(np.asarray, _drive(task, given, padded))
     return {name: values[:plays, :steps] if name in FIELDS else values[:plays] for name, values in out.items()}
 
@@ -265,7 +266,7 @@ def _words(reference: Reference, field: str, n: int, t: int, here, there) -> str
     conditions = {k.split(":")[1]: v[trial] for k, v in reference.arrays.items() if k.startswith("condition:")}
     return (
         f"{reference.name}: {field} of play {n} ({kind}), step {reference.t[n, t]} of trial {trial} "
-        f"{ {k: float(v) for k, v in conditions.items()} }, action {reference.arrays['actions'][n, t]}: "
+        f"{ {k: np.asarray(v).tolist() for k, v in conditions.items()} }, action {reference.arrays['actions'][n, t]}: "
         f"{np.asarray(here).tolist()}, in NeuroGym {np.asarray(there).tolist()}"
     )
 

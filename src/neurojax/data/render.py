@@ -11,7 +11,7 @@ from flax import struct
 
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.draw import Draw
-from neurojax.core.lanes import count_devices, lane_numbers, prepare, share_out
+from neurojax.core.lanes import count_devices, lane_numbers, prepare, settled, share_out
 from neurojax.core.policy import Policy, as_policy
 from neurojax.core.session import Session, advance, as_action, begin, shown, start_memory
 from neurojax.core.task import Task
@@ -92,7 +92,7 @@ def render_lanes(task, words, lanes, given=None, actor=None, *, time_major=False
     def block(task, words, actor, lanes, given):
         """The lanes of one device, lanes first."""
         start = lambda lane, given: _start(task, Chance(words, lane), given)
-        session = jax.vmap(start)(lanes, given)
+        session = settled(words, jax.vmap(start)(lanes, given))
         frames = _shown(task, words, lanes, session) if actor is None else _acted(task, words, lanes, session, actor)
         whole = jax.vmap(lambda session: _whole(task, session))(session)
         # Time outermost, and turned at the end: in this order the noise is drawn twice as fast.

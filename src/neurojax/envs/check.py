@@ -26,7 +26,8 @@ from neurojax.envs.rollout import rollout_lanes
 from neurojax.errors import NeurojaxError
 
 _LANES = 256
-_WIDE = 256  # with more channels than this, a quarter of the lanes
+_FEWEST = 64
+_NUMBERS = 2**17  # of the batch that is looked at; tasks with long trials or many channels get fewer lanes
 _ROOM = 4  # steps by which a duration may grow
 _TOLERANCE = 1e-6
 _RANDOM, _ORACLE = 0, 1  # kinds of `_Mixed`
@@ -57,7 +58,7 @@ def check_task(task: Task, *, seed: int = 0) -> None:
         >>> import neurojax as nj
         >>> nj.check_task(nj.make("DelayMatchSample-v0"))
     """
-    problems = list(_basics(task)) or list(_shapes(task)) or list(_behaviour(task, jax.random.key(seed)))
+    problems = list(_basics(task)) or _shapes(task) or list(_behaviour(task, jax.random.key(seed)))
     if problems:
         name = getattr(task, "name", type(task).__name__)
         raise ContractError("\n".join([f"{name} breaks the contract of a task:", *(f"- {p}" for p in problems)]))
@@ -83,8 +84,19 @@ def _basics(task: Any) -> Iterator[str]:
             yield f"its {part} cannot be read: {_said(error)}"
 
 
-def _shapes(task: Task) -> Iterator[str]:
+_KNOWN: dict[Any, list[str]] = {}  # what was found of tasks of one structure
+
+
+def _shapes(task: Task) -> list[str]:
     """Trace each view once in 32 and in 64 bits, under strict promotion, and compare what comes out."""
+    leaves, structure = jax.tree.flatten(task)
+    known = (structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+    if known not in _KNOWN:
+        _KNOWN[known] = list(_traced(task))
+    return _KNOWN[known]
+
+
+def _traced(task: Task) -> Iterator[str]:
     words = jax.ShapeDtypeStruct((2,), jnp.uint32)
 
     def views(task, words):
@@ -171,7 +183,8 @@ def _few(task: Task, words: jax.Array) -> Any:
 @partial(jax.jit, compiler_options=_HASTE)
 def _probe(task: Task, words: jax.Array) -> _Seen:
     _TRACED.append(task.name)
-    lanes = lane_numbers(_LANES if task.channels.size <= _WIDE else _LANES // 4)
+    room = 2 ** int(np.log2(max(_NUMBERS // (task.channels.size * task.capacity), 1)))
+    lanes = lane_numbers(min(max(room, _FEWEST if task.channels.size < 1024 else _FEWEST // 4), _LANES))
     steps = int(min(3 * task.capacity, 600))
     actor = _mixed(task)
     batch = render_lanes(task, words, lanes, actor=actor if task.closed_loop else None)

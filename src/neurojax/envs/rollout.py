@@ -14,7 +14,7 @@ from flax import struct
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.lanes import check_count, count_devices, lane_numbers, prepare, share_out
 from neurojax.core.policy import as_policy
-from neurojax.core.session import Session, advance, begin, forward, observation, start_memory, target
+from neurojax.core.session import Session, advance, begin, observation, start_memory, target, turn
 from neurojax.core.task import Task
 from neurojax.core.trial import Outcome, Result
 from neurojax.errors import InvalidArgument
@@ -198,31 +198,39 @@ def start_rollout(task, words, lanes, actor) -> RolloutState:
 def _block(task, words, actor, step, lanes, session, obs, carry, *, n_steps, reduce):
     """T steps of the lanes of one device."""
 
-    def one(lane, n, session, obs, carry):
+    def act(lane, n, session, obs, carry):
         chance = Chance(words, lane)
-        first = session.t == 0
         best = target(task, session)
-        carry, action = actor(carry, obs, first, chance.at("policy", n), best)
-        session, transition = forward(task, session, action, chance, n)
-        seen = observation(task, session, chance, n + 1)
-        if reduce:
-            ended = transition.new_trial
-            kinds = jnp.arange(len(Outcome), dtype=jnp.int32)
-            outcomes = (ended & (transition.result.outcome == kinds)).astype(jnp.int32)
-            performance = jnp.where(ended, transition.result.performance, 0.0)
-            out = (outcomes, transition.reward, performance, jnp.sum(obs))
-        else:
-            result = transition.result
-            parts = (obs, result.choice, best, transition.reward, first, transition.new_trial, result)
-            out = Trajectory(*parts, transition.trial.conditions)
-        return (session, seen, carry), out
+        carry, action = actor(carry, obs, session.t == 0, chance.at("policy", n), best)
+        after, transition = advance(task, session, action, chance, n)
+        return after, carry, transition, best
+
+    def turned(lane, n, session, transition):
+        return turn(task, session, transition, transition.new_trial, Chance(words, lane), n + 1)
+
+    def look(lane, n, session):
+        return observation(task, session, Chance(words, lane), n + 1)
 
     def body(held, n):
-        state, sums = held
-        state, out = jax.vmap(one, in_axes=(0, None, 0, 0, 0))(lanes, n, *state)
+        (session, obs, carry), sums = held
+        first = session.t == 0
+        session, carry, transition, best = jax.vmap(act, (0, None, 0, 0, 0))(lanes, n, session, obs, carry)
+        ended, result = transition.new_trial, transition.result
+        # Drawing a trial is most of the work of many tasks: nothing is drawn where no trial ended, and what is drawn
+        # is drawn once, which XLA would else do again in each kernel that uses it.
+        session = jax.lax.cond(
+            jnp.any(ended),
+            lambda: jax.vmap(turned, (0, None, 0, 0))(lanes, n, session, transition),
+            lambda: session,
+        )
+        seen = jax.vmap(look, (0, None, 0))(lanes, n, session)
         if not reduce:
-            return (state, None), out
-        return (state, jax.tree.map(jnp.add, sums, out)), None
+            parts = (obs, result.choice, best, transition.reward, first, ended, result)
+            return ((session, seen, carry), None), Trajectory(*parts, transition.trial.conditions)
+        kinds = jnp.arange(len(Outcome), dtype=jnp.int32)
+        outcomes = (ended[:, None] & (result.outcome[:, None] == kinds)).astype(jnp.int32)
+        out = (outcomes, transition.reward, jnp.where(ended, result.performance, 0.0), jnp.sum(obs, axis=-1))
+        return ((session, seen, carry), jax.tree.map(jnp.add, sums, out)), None
 
     zeros = lambda *shape, dtype=jnp.float32: jnp.zeros((lanes.shape[0], *shape), dtype)
     sums = (zeros(len(Outcome), dtype=jnp.int32), zeros(), zeros(), zeros()) if reduce else None

@@ -109,6 +109,55 @@ SETTINGS = [
     _setting("dnmc", "dnmc", {}, _match(16, (3, 6), (12, 1)), _MATCH),
 ]
 
+# Each rule at its defaults and at two other settings: what the list above lacks.
+_COARSE = {"dt": 50, "dim_ring": 8, "rewards": {"abort": -0.5, "correct": 2.0, "fail": -1.0}}
+_SHORT: dict[str, dict[str, Any]] = {
+    "go": {"dt": 20, "timing": {"fixation": 110, "decision": 200}},
+    "dly": {"dt": 20, "rewards": {"abort": -0.2}},  # NeuroGym overwrites a timing that is given
+    "dm": {"dt": 20, "sigma": 0.4, "timing": {"fixation": 70, "stimulus": 100, "decision": 120}},
+    "dlydm": {
+        "dt": 20,
+        "sigma": 0.4,
+        "timing": {"fixation": 60, "stim1": 110, "delay": 90, "stim2": 100, "decision": 120},
+    },
+    "match": {"dt": 20, "sigma": 0.4, "timing": {"sample": 60, "delay": 80, "test": 50, "decision": 100}},
+}
+_STRENGTHS = {
+    "dm1": (_ONE, _DELAYED_ONE),
+    "dm2": (_OTHER, _DELAYED_OTHER),
+}
+
+
+def _others(short: str) -> list[Setting]:
+    """Three settings of a rule: its defaults, and two others."""
+    out = []
+    for name, size in (("defaults", 16), ("coarse", 8), ("short", 16)):
+        if short.endswith(("go", "anti")):
+            kind, conditions = ("dly" if short.startswith("dly") else "go"), _reach(size, 1, 6)
+            periods: Any = _REACH if short.startswith("rt") else ("fixation", "stimulus", "delay", "decision")
+        elif short[-2:] in ("ms", "mc"):
+            pairs = [(1, 1), (2, 6), (5, 3)] if short[-2:] == "mc" else [(1, 1), (2, 2 + size // 2)]
+            kind, conditions, periods = "match", _match(size, *pairs), _MATCH
+        else:
+            kind = "dlydm" if "dly" in short else "dm"
+            rows = _STRENGTHS.get(short.replace("dly", ""), (_BOTH, _DELAYED_BOTH))["dly" in short]
+            conditions = _two(size, *[(1 + i, 6 - i, *row[2:]) for i, row in enumerate(rows)])
+            periods = _PERIODS[kind]
+        fixed = {"dm": _EVEN, "dlydm": _DELAYED}.get(kind, {})
+        keywords = {"defaults": fixed, "coarse": {**fixed, **_COARSE}, "short": _SHORT[kind]}[name]
+        out.append(_setting(f"{short}-{name}", short, keywords, conditions, periods))
+    return out
+
+
+_RULES = (
+    *("go", "rtgo", "dlygo", "anti", "rtanti", "dlyanti", "dm1", "dm2", "ctxdm1", "ctxdm2", "multidm"),
+    *("dlydm1", "dlydm2", "ctxdlydm1", "ctxdlydm2", "multidlydm", "dms", "dnms", "dmc", "dnmc"),
+)
+for _rule in _RULES:
+    _known = [setting.keywords for setting in SETTINGS if setting.task == f"yang19.{_rule}-v0"]
+    _defaults = any(keywords in ({}, _EVEN, _DELAYED) for keywords in _known)
+    SETTINGS += _others(_rule)[int(_defaults) : max(3 - len(_known) + int(_defaults), 0)]
+
 
 def make(setting: Setting):
     """NeuroGym's task; of two that take turns, one on either ring, the first: `prepare` says on which ring it is."""
