@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 NEUROGYM ?= .venv-neurogym
 
-.PHONY: demo test test-slow lint types bench bench-results parity clean
+.PHONY: demo test test-slow lint types bench bench-results bench-library gallery parity clean
 
 demo: $(VENV)/.base
 	$(BIN)/neurojax train PerceptualDecisionMaking-v0 --out runs/demo --overwrite
@@ -28,6 +28,12 @@ bench: $(VENV)/.base
 
 bench-results: $(VENV)/.base
 	$(BIN)/python -m benchmarks.run --neurogym $(NEUROGYM)/bin/python --write-results
+
+bench-library: $(VENV)/.base
+	$(BIN)/python -m benchmarks.run --neurogym $(NEUROGYM)/bin/python --write-library
+
+gallery: $(VENV)/.base
+	$(BIN)/neurojax gallery --out build/gallery --overwrite
 
 parity: $(VENV)/.test $(NEUROGYM)/.installed
 	$(NEUROGYM)/bin/python tests/parity/record.py --out build/parity

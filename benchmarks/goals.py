@@ -82,7 +82,7 @@ def _library(report: Report) -> list[Goal]:
     found = []
     for name in (NATIVE, RENDER_CALL):
         base = plain(report, name)
-        every = [row for row in report.rows if (row.section, row.name) == ("tasks", name)]
+        every = [row for row in report.rows if (row.section, row.name) == ("tasks", name) and row.channels]
         if base is None or len(every) < 2:
             continue
         for what, wanted, over in (

@@ -157,6 +157,19 @@ def environment(effort: Effort, devices: int, lanes: Mapping[int, int] = LANES) 
         _check_finite(TASK, calls)
 
 
+# Collections of one class whose tasks run one program: a few stand for all.
+SAMPLES = {
+    "modcog.": ("go", "dlygointr", "dmsseql", "ctxdlydm1seqr"),
+    "driscoll24.": ("fdgo", "multidelaydm", "dmcgo"),
+}
+
+
+def _stands_for(id: str) -> bool:
+    """Whether another task of its collection stands for this one."""
+    family = next((family for family in SAMPLES if id.startswith(family)), None)
+    return family is not None and id not in {f"{family}{name}-v0" for name in SAMPLES[family]}
+
+
 def tasks(effort: Effort, devices: int) -> Iterator[Row]:
     """Every task in the registry, stepped and rendered, on one device: cost for each observed number beside the
     plain task's, and compile times.
@@ -164,7 +177,7 @@ def tasks(effort: Effort, devices: int) -> Iterator[Row]:
     if devices > 1:
         return
     brief = dataclasses.replace(effort, seconds=min(effort.seconds, 0.5), repeats=min(effort.repeats, 5))
-    for id in [TASK, *(id for id in nj.registered() if id != TASK)]:
+    for id in [TASK, *(id for id in nj.registered() if id != TASK and not _stands_for(id))]:
         task = nj.make(id)
         channels = task.channels.size
         # as many numbers at once for wide observations as for narrow ones, as far as a handful of lanes goes

@@ -24,7 +24,10 @@ from benchmarks.tables import markdown, show
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 RECORD = ROOT / "benchmarks" / "results.json"
-ALL = (*SECTIONS, "startup", "neurogym")
+# The library is long, and has a run, a record and a page of its own.
+LIBRARY, LIBRARY_RECORD = (ROOT / "benchmarks" / name for name in ("LIBRARY.md", "library.json"))
+OF_LIBRARY = ("tasks", "neurogym")
+ALL = (*(name for name in SECTIONS if name != "tasks"), "startup", "neurogym")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
         write(RECORD, report)
         RESULTS.write_text(markdown(report), encoding="utf-8")
         print(f"wrote {RECORD.relative_to(ROOT)} and {RESULTS.relative_to(ROOT)}")
+    if options.write_library:
+        write(LIBRARY_RECORD, report)
+        LIBRARY.write_text(markdown(report, "--write-library", LIBRARY_RECORD.name), encoding="utf-8")
+        print(f"wrote {LIBRARY_RECORD.relative_to(ROOT)} and {LIBRARY.relative_to(ROOT)}")
     missed = [goal.what for goal in goals(report) if goal.met is False]
     return 1 if options.strict and missed else 0
 
@@ -46,7 +53,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="a minute or two, to show that it works; figures are rough"
     )
-    parser.add_argument("--sections", nargs="+", choices=ALL, default=list(ALL), help="what to measure")
+    parser.add_argument("--sections", nargs="+", choices=(*SECTIONS, "startup", "neurogym"), help="what to measure")
     parser.add_argument("--platform", default="cpu", help="JAX's name of what to measure on; default: cpu")
     parser.add_argument("--devices", nargs="+", type=int, help="numbers of devices; default: 1, and of a CPU its cores")
     parser.add_argument("--neurogym", type=Path, default=ROOT / ".venv-neurogym/bin/python", metavar="PYTHON",
@@ -54,8 +61,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the record")
     parser.add_argument("--read", type=Path, metavar="FILE", help="show this record instead of measuring")
     parser.add_argument("--write-results", action="store_true", help="write results.json and RESULTS.md")
+    parser.add_argument("--write-library", action="store_true", help="measure every task; library.json, LIBRARY.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where a goal is missed")
     options = parser.parse_args(arguments)
+    options.sections = options.sections or list(OF_LIBRARY if options.write_library else ALL)
+    if options.write_library and options.write_results:
+        parser.error("--write-library and --write-results are two runs")
     if options.write_results and options.quick:
         parser.error("--write-results takes a full run, not --quick")
     if options.write_results and not options.read and set(options.sections) != set(ALL):

@@ -109,12 +109,12 @@ def show(report: Report) -> None:
         console.print(sentence)
 
 
-def markdown(report: Report) -> str:
-    """RESULTS.md."""
+def markdown(report: Report, option: str = "--write-results", record: str = "results.json") -> str:
+    """A page of figures: RESULTS.md, or LIBRARY.md."""
     lines = [
         "# Measured",
         "",
-        "Written by `python -m benchmarks.run --write-results` from `benchmarks/results.json`; not edited by hand.",
+        f"Written by `python -m benchmarks.run {option}` from `benchmarks/{record}`; not edited by hand.",
         "",
         machine(report),
         "",
@@ -154,7 +154,7 @@ def _time(seconds: float) -> str:
 
 def _library(report: Report) -> list[Table]:
     """Every task in a line: rates, costs beside the plain task's, compile times, NeuroGym's rate."""
-    found = {(row.name, row.task): row for row in report.rows if row.section == "tasks"}
+    found = {(row.name, row.task): row for row in report.rows if row.section == "tasks" and row.channels}
     tasks = sorted({task for _, task in found if task})
     bases = {name: plain(report, name) for name in (NATIVE, RENDER_CALL)}
     if not tasks:

@@ -23,6 +23,13 @@ CORE = (
 _FIRST = ("test_library", "test_parity", "test_promises", "test_training", "test_cli")
 
 
+def pytest_runtest_teardown(item, nextitem):
+    """Forget what one group compiled before the next: a process that holds thousands of programs runs out of maps."""
+    group = lambda item: next((mark.args[0] for mark in item.iter_markers("xdist_group")), item.path.stem)
+    if nextitem is not None and group(item) != group(nextitem):
+        jax.clear_caches()
+
+
 def pytest_collection_modifyitems(items):
     """Tests of a file run on one worker, for they share what is compiled; those of the library, by family of tasks."""
     for item in items:

@@ -18,6 +18,7 @@ from neurojax.core.task import Task
 
 _TRIALS = 16384
 _CLOSE = 0.1
+_MOVES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +74,15 @@ def _simulated(task: Task, policy: str, seed: int) -> float:
     return float(np.mean(played.result.performance))
 
 
-def solvable(task: Task) -> bool:
+def solvable(task: Task, *, numbers: ReferenceNumbers | None = None) -> bool:
     """Whether a subject can do better by looking. Warns, with the reason, where it cannot.
 
     It warns where ideal and blind performance are closer than .1, where a cue has vanished (a period of the task that
     lasts no step), and where the time to respond varies without anything that announces it.
+
+    Args:
+        task: the task.
+        numbers: its reference numbers, if they are known already.
 
     Returns:
         False if there was a reason to warn.
@@ -90,14 +95,14 @@ def solvable(task: Task) -> bool:
         >>> nj.solvable(nj.make("DelayMatchSample-v0"))
         True
     """
-    reasons = list(_reasons(task))
+    check_task_type(task)
+    reasons = list(_reasons(task, numbers or reference_numbers(task)))
     for reason in reasons:
         warnings.warn(f"{task.name}: {reason}", stacklevel=2)
     return not reasons
 
 
-def _reasons(task: Task):
-    numbers = reference_numbers(task)
+def _reasons(task: Task, numbers: ReferenceNumbers):
     if numbers.ideal - numbers.blind < _CLOSE:
         yield (
             f"the ideal observer reaches {numbers.ideal:.3f} and one who ignores the stimulus {numbers.blind:.3f}; "
@@ -141,7 +146,8 @@ def _unannounced(task: Task, trials: int = 64) -> bool:
     onsets, announced = set(), []
     for frames, target, length in zip(shown, targets, lengths, strict=True):
         asks = np.flatnonzero((target[:length] != target[0]).reshape(length, -1).any(axis=1))
-        if not len(asks):
+        moves = (target[1:length] != target[: length - 1]).reshape(length - 1, -1).any(axis=1)
+        if not len(asks) or moves.sum() > _MOVES:  # an answer that is followed all along has no time at which it is due
             continue
         onset = int(asks[0])
         onsets.add(onset)
