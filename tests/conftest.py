@@ -30,6 +30,7 @@ def pytest_runtest_teardown(item, nextitem):
         jax.clear_caches()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the marks
 def pytest_collection_modifyitems(items):
     """Tests of a file run on one worker, for they share what is compiled; those of the library, by family of tasks."""
     for item in items:

@@ -236,7 +236,7 @@ class Task(Node):
         """The units of a condition; empty where it has none."""
         known = parameters(type(self))
         named = next((known[name].units for name in (condition, f"{condition}s") if name in known), "")
-        return self.UNITS.get(condition) or named or ("ms" if condition in self.laws else "")
+        return self.UNITS.get(condition) or named
 
     @property
     def laws(self) -> dict[str, Law]:

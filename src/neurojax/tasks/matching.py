@@ -53,6 +53,7 @@ class DelayMatchSample(Task):
         "10.1523/JNEUROSCI.16-16-05154.1996",
     )
     TAGS = ("perceptual", "working memory", "two-alternative", "supervised")
+    UNITS = {"sample_theta": "radians", "test_theta": "radians"}
 
     sigma: Any = quantity(1.0, units="sqrt(ms)", low=0, doc="noise; its standard deviation is sigma / sqrt(dt)")
     abort: Any = flag(False, source="neurojax", doc="whether breaking fixation in the fixation period ends the trial")

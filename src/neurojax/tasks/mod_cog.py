@@ -56,6 +56,7 @@ class ModCog(Yang19):
     """
 
     PRESETS = {}
+    UNITS = {**Yang19.UNITS, "delay": "ms"}
     PAPER = Paper(
         "Khona, Chandra, Ma & Fiete (2023). Winning the lottery with neural connectivity constraints: faster learning "
         "across cognitive tasks with spatially constrained sparse RNNs. Neural Comput. 35:1850",

@@ -279,6 +279,7 @@ class VisualSearch(Task):
         "10.1126/science.1138071",
     )
     TAGS = ("perceptual", "working memory", "continuous action space", "supervised")
+    UNITS = {"sample_angle": "radians"}
     PROBES = ({"strict_fixation": False},)  # under strict fixation, hardly any random play lasts until a choice
     DEVIATIONS = (
         _window(

@@ -48,6 +48,7 @@ class Reaching1D(Task):
         "10.1126/science.3749885",
     )
     TAGS = ("motor", "steps action space")
+    UNITS = {"ground_truth": "radians"}
     PRESETS = {"paper": {"step": 0.0, "speed": 2 * math.pi}}
     CLOSED_LOOP = True
     DEVIATIONS = (

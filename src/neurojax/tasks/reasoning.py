@@ -53,6 +53,7 @@ class HierarchicalReasoning(Task):
         "10.1126/science.aav8911",
     )
     TAGS = ("perceptual", "two-alternative", "supervised")
+    UNITS = {"interval": "ms"}
     DEVIATIONS = (
         Deviation(
             what="interval",

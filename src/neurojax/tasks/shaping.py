@@ -64,6 +64,7 @@ class CVLearning(Task):
         "10.1038/s41586-019-0919-7",
     )
     TAGS = ("perceptual", "delayed response", "two-alternative", "supervised")
+    UNITS = {"delay": "ms"}
     DEVIATIONS = (
         Deviation(
             what="performance in the retry stage",

@@ -43,6 +43,7 @@ class ReadySetGo(Task):
         "10.1016/j.neuron.2018.05.020",
     )
     TAGS = ("timing", "go-no-go", "supervised")
+    UNITS = {"measure": "ms", "production": "ms"}
     DEVIATIONS = (
         Deviation(
             what="target",

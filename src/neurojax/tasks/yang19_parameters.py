@@ -47,6 +47,7 @@ class Yang19Parameters(Task):
         "10.1038/s41593-018-0310-2",
     )
     TAGS = ("perceptual", "steps action space", "supervised")
+    UNITS = {"theta1": "radians", "theta2": "radians", "response": "radians"}
     DEVIATIONS = (
         Deviation(
             what="holding fixation",
