@@ -11,7 +11,7 @@ demo: $(VENV)/.base
 	$(BIN)/neurojax train PerceptualDecisionMaking-v0 --out runs/demo --overwrite
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow

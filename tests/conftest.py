@@ -24,22 +24,24 @@ _FIRST = ("test_library", "test_parity", "test_promises", "test_training", "test
 
 
 def pytest_runtest_teardown(item, nextitem):
-    """Forget what one group compiled before the next: a process that holds thousands of programs runs out of maps."""
-    group = lambda item: next((mark.args[0] for mark in item.iter_markers("xdist_group")), item.path.stem)
-    if nextitem is not None and group(item) != group(nextitem):
+    """Forget what one family or file compiled before the next: a process that holds thousands of programs runs out of
+    memory maps, and the compiler crashes."""
+    if nextitem is not None and _family(item) != _family(nextitem):
         jax.clear_caches()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the marks
+def _family(item) -> str:
+    """The tests that share what is compiled: a file, and in the library's the tasks of one module."""
+    if item.path.stem == "test_library" and hasattr(item, "callspec"):
+        return LIBRARY[item.callspec.params["id"]].split(":")[0]
+    return item.path.stem
+
+
 def pytest_collection_modifyitems(items):
-    """Tests of a file run on one worker, for they share what is compiled; those of the library, by family of tasks."""
-    for item in items:
-        group = item.path.stem
-        if group == "test_library" and hasattr(item, "callspec"):
-            group = LIBRARY[item.callspec.params["id"]].split(":")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The longest files first, so that no worker is left with them at the end; the library by family."""
     rank = {name: i for i, name in enumerate(_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    order = {name: i for i, name in enumerate(dict.fromkeys(_family(item) for item in items))}
+    items.sort(key=lambda item: (rank.get(item.path.stem, len(rank)), order[_family(item)]))
 
 
 @cache

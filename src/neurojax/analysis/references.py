@@ -146,7 +146,8 @@ def _unannounced(task: Task, trials: int = 64) -> bool:
     onsets, announced = set(), []
     for frames, target, length in zip(shown, targets, lengths, strict=True):
         asks = np.flatnonzero((target[:length] != target[0]).reshape(length, -1).any(axis=1))
-        moves = (target[1:length] != target[: length - 1]).reshape(length - 1, -1).any(axis=1)
+        changed = target[1:length] != target[: length - 1]
+        moves = changed.any(axis=tuple(range(1, changed.ndim)))
         if not len(asks) or moves.sum() > _MOVES:  # an answer that is followed all along has no time at which it is due
             continue
         onset = int(asks[0])
