@@ -39,7 +39,7 @@ UNKNOWN = {
     ),
     "an id without its version": (make("ReadySetGo"), "unknown task 'ReadySetGo'; did you mean 'ReadySetGo-v0'?"),
     "an id in lower case": (make("readysetgo-v0"), "unknown task 'readysetgo-v0'; did you mean 'ReadySetGo-v0'?"),
-    "an id like no other": (make("Xyzzy"), "unknown task 'Xyzzy'; known: DelayMatchSample-v0, "),
+    "an id like no other": (make("Xyzzy"), "unknown task 'Xyzzy'; known: AngleReproduction-v0, AnnubesEnv-v0, "),
     "no id": (make(None), "unknown task None; known: "),
     "a tag": (lambda: nj.registered(tag="timeing"), "unknown tag 'timeing'; did you mean 'timing'?"),
     "a keyword": (

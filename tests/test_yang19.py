@@ -126,8 +126,10 @@ def test_every_trial_of_a_batch_may_have_a_rule_of_its_own():
 
 def test_a_session_mixes_rules_without_a_switch():
     run = lambda mixture: nj.rollout(mixture, KEY, 640, 100, policy="oracle", devices=1)
-    text = str(jax.make_jaxpr(run)(jax.tree.map(jnp.asarray, Yang19Mixture.create())))
-    assert "cond[" not in text
+    read = lambda task: str(jax.make_jaxpr(run)(jax.tree.map(jnp.asarray, task)))
+    text, plain = read(Yang19Mixture.create()), read(rule("go", rule_input=True))
+    # the one branch is that of any task: whether a trial ended, so that the next one is drawn
+    assert text.count("cond[") == plain.count("cond[") == 1
     assert "switch" not in text
     played = run(Yang19Mixture.create()).trajectory
     assert played is not None

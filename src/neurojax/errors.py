@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_NAMED = 20  # names in a message that has no near one to suggest
+
 
 class NeurojaxError(Exception):
     """Base of the errors that a user can cause."""
@@ -41,6 +43,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
         near = [o for o in options if str(name).lower() in (o.lower(), o.lower().rsplit("-v", 1)[0])][:1]
     if near:
         return f"did you mean '{near[0]}'?"
+    if len(options) > _MOST_NAMED:
+        return f"known: {', '.join(options[:_MOST_NAMED])} and {len(options) - _MOST_NAMED} more"
     return f"known: {', '.join(options)}" if options else "there are none"
 
 
