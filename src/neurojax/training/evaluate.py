@@ -229,7 +229,7 @@ def _play(task: Task, network: Network, key: jax.Array, count: int, given: Mappi
     parts = []
     for n, at in enumerate(range(0, count, size)):
         rows = np.minimum(np.arange(at, at + size), count - 1)  # the last piece is filled up, so that it has one shape
-        now = {name: values[rows] for name, values in given.items()}
+        now: dict[str, Any] = {name: values[rows] for name, values in given.items()}
         played = play(task, jax.random.fold_in(key, n), size, policy=policy, carry=start, devices=None, **now)
         parts.append(jax.tree.map(lambda x, end=count - at: np.asarray(x)[:end], played.result))
     return jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
