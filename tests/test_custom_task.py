@@ -70,7 +70,7 @@ def test_it_keeps_the_contract(task):
 
 def test_it_is_registered(task):
     assert "ToneDiscrimination-v0" in nj.registered()
-    assert nj.registered(tag="auditory") == ["ToneDiscrimination-v0"]
+    assert nj.registered(tag="auditory") == ["ToneDetection-v0", "ToneDiscrimination-v0"]
     assert type(task) is ToneDiscrimination
     with pytest.raises(InvalidArgument, match="'ToneDiscrimination-v0' is registered already; raise its version"):
         nj.register("ToneDiscrimination-v0", ToneDiscrimination)

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import binom, norm
 
 from neurojax.core.parameters import structure
 from neurojax.core.spaces import Channels, Discrete
@@ -167,6 +166,8 @@ class MatchingPenny(Task):
 
     def _differs(self, fewer, total):
         """Whether `fewer` of `total` choices of one kind are too few for a coin, by the binomial test."""
+        from scipy.stats import norm
+
         critical = jnp.asarray(_critical(self.significance))
         exact = fewer <= critical[jnp.minimum(total, _EXACT)]
         gap = (total - 2 * fewer - 1).astype(jnp.float32)
@@ -206,6 +207,8 @@ class MatchingPenny(Task):
 @lru_cache(maxsize=16)
 def _critical(significance: float) -> np.ndarray:
     """int32 `[_EXACT + 1]`: the most heads (or tails) of n tosses that a two-sided test at this level calls too few."""
+    from scipy.stats import binom
+
     n = np.arange(_EXACT + 1)
     most = binom.ppf(significance / 2, n, 0.5).astype(np.int64)
     # the quantile is the first count whose probability reaches the level; the last one below it is sought

@@ -51,8 +51,9 @@ class ModCog(Yang19):
         >>> import neurojax as nj
         >>> task = nj.make("modcog.goseqr-v0")
         >>> batch = nj.render(task, jax.random.key(0), 1, theta1=0.0)
-        >>> batch.targets[0, -12:].tolist()
-        [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+        >>> start = int(batch.periods[0, -1, 0])  # of the decision
+        >>> batch.targets[0, start : start + 10].tolist()
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     """
 
     PRESETS = {}

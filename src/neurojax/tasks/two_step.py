@@ -6,7 +6,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import ndtr
 
 from neurojax.core.parameters import quantity
 from neurojax.core.spaces import Channels, Discrete
@@ -398,6 +397,8 @@ def _outcome(aborts, correct, decided):
 
 def _reflected(grid: np.ndarray, edges: np.ndarray, sd: float) -> np.ndarray:
     """The chance `[n, n]` to go from a cell's middle to a cell in one Gaussian step between reflecting bounds."""
+    from scipy.special import ndtr
+
     if sd == 0:
         return np.eye(len(grid))
     span = edges[-1] - edges[0]
