@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 
 from neurojax.core.chance import Chance
-from neurojax.core.timing import Law, pick, whole_steps
+from neurojax.core.timing import Law, pick, pick_weighted, whole_steps
 from neurojax.errors import InvalidArgument
 
 
@@ -97,11 +97,7 @@ class Draw:
         kind = "integer" if jnp.issubdtype(values.dtype, jnp.integer) else "number"
         dtype = jnp.int32 if kind == "integer" else jnp.float32
 
-        def draw(u):
-            edges = jnp.cumsum(weights)
-            index = jnp.sum(u(()) * edges[-1] >= edges[:-1], dtype=jnp.int32)
-            return values[index].astype(dtype)
-
+        draw = lambda u: values[pick_weighted(weights, u(()))].astype(dtype)
         return self._or_given(name, Quantity(kind), draw, dtype)
 
     def flip(self, name: str, probability=0.5) -> jax.Array:

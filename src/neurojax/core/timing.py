@@ -206,6 +206,12 @@ def pick(values, u):
     return jnp.asarray(values)[index]
 
 
+def pick_weighted(weights, u):
+    """int32: the index at the quantile `u` in [0, 1) of `weights` `[n]`, each as likely as its share of their sum."""
+    edges = jnp.cumsum(weights)
+    return jnp.sum(u * edges[-1] >= edges[:-1], dtype=jnp.int32)
+
+
 def period_steps(law: Law, u, elapsed, dt: float):
     """The period's length in whole steps, given its uniform number and the steps `elapsed` before it."""
     if isinstance(law, Until):

@@ -13,7 +13,7 @@ import numpy as np
 from neurojax.core.parameters import flag, is_traced, quantity, structure
 from neurojax.core.spaces import Box, Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
-from neurojax.core.timing import Until, step_probabilities, whole_steps
+from neurojax.core.timing import Until, pick_weighted, step_probabilities, whole_steps
 from neurojax.errors import InvalidArgument
 from neurojax.tasks.annubes_keywords import (
     CATCH,
@@ -548,8 +548,7 @@ class AnnubesEnv(Task):
 
 def _draw_kind(draw, name: str, weights):
     """int32: an index, with probabilities in proportion to `weights`."""
-    edges = jnp.cumsum(weights)
-    return jnp.sum(draw.chance(name).uniform() * edges[-1] >= edges[:-1], dtype=jnp.int32)
+    return pick_weighted(weights, draw.chance(name).uniform())
 
 
 def _give(stated, owed, allowed, xp):

@@ -7,12 +7,12 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from neurojax.core.timing import whole_steps
+from neurojax.core.timing import pick_weighted, whole_steps
 from neurojax.core.trial import Outcome, consequence
 from neurojax.tasks.rules import circular_distance, fixate_then_choose, ring
 from neurojax.tasks.yang19_parameters import Yang19Parameters, translate
 
-__all__ = ["Yang19", "pick_unit", "pick_weighted", "population_vector", "translate"]
+__all__ = ["Yang19", "pick_unit", "population_vector", "translate"]
 
 _TURN = np.float32(2 * math.pi)
 _TIE = np.float32(1e-6)  # evidence below this favours neither source
@@ -306,13 +306,6 @@ def pick_unit(directions: np.ndarray, u):
     """The direction at the quantile `u`, each as likely."""
     n = len(directions)
     return jnp.asarray(directions)[jnp.minimum((u * np.float32(n)).astype(jnp.int32), n - 1)]
-
-
-def pick_weighted(weights, u):
-    """The index at the quantile `u` of weights `[n]`."""
-    edges = jnp.cumsum(weights)
-    # below the sum: what has no weight is never picked, whatever is rounded
-    return jnp.minimum(jnp.sum(u * edges[-1] >= edges, dtype=jnp.int32), weights.shape[0] - 1)
 
 
 def _bump(at, directions) -> np.ndarray:
