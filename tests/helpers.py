@@ -12,7 +12,7 @@ import numpy as np
 
 import neurojax as nj
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.session import begin, start_memory
+from neurojax.core.session import advance, begin, start_memory, turn
 
 TOLERANCE = 1e-6  # of floats, between views and between eager and compiled code
 
@@ -100,3 +100,9 @@ def in_fresh_python(code: str, **environment: str) -> str:
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr[-3000:]
     return run.stdout
+
+
+def forward(task, session, action, chance, step):
+    """`advance` at an absolute step, then `turn` to the next trial where this one ended."""
+    session, transition = advance(task, session, action, chance, step)
+    return turn(task, session, transition, transition.new_trial, chance, step + 1), transition

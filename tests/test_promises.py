@@ -9,10 +9,10 @@ import pytest
 
 import neurojax as nj
 from conftest import CORE
-from helpers import TOLERANCE, Blocks, assert_agree, assert_same_bits, in_fresh_python
+from helpers import TOLERANCE, Blocks, assert_agree, assert_same_bits, forward, in_fresh_python
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.draw import Draw
-from neurojax.core.session import advance, begin, forward, observation, start_memory, target
+from neurojax.core.session import advance, begin, observation, start_memory, target
 from neurojax.core.timing import as_law
 from neurojax.data.render import frame_of
 from neurojax.modifiers.base import Modifier

@@ -11,8 +11,9 @@ from scipy.special import ndtr
 
 import neurojax as nj
 from conftest import CORE
+from helpers import forward
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.session import begin, forward, start_memory
+from neurojax.core.session import begin, start_memory
 
 KEY = jax.random.key(21)
 TRIALS = 8192

@@ -8,9 +8,9 @@ from scipy import stats
 
 import neurojax as nj
 from conftest import CORE
-from helpers import draw_trials
+from helpers import draw_trials, forward
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.session import begin, forward, start_memory
+from neurojax.core.session import begin, start_memory
 
 KEY = jax.random.key(9)
 COUNT = 20000

@@ -11,9 +11,10 @@ import pytest
 from scipy.stats import binomtest
 
 import neurojax as nj
+from helpers import forward
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.draw import Draw
-from neurojax.core.session import begin, forward, observation, start_memory
+from neurojax.core.session import begin, observation, start_memory
 from neurojax.errors import InvalidArgument
 from neurojax.tasks.bandits import track_reversals
 from neurojax.tasks.games import _critical

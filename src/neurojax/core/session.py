@@ -144,9 +144,3 @@ def turn(task: Task, session: Session, transition: Transition, ended, chance: Ch
     memory = held.next_memory(session.memory, transition.trial, transition.result, Draw(chance, "next", step))
     fresh = begin(task, jax.tree.map(jnp.asarray, memory), chance, step)
     return jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, session)
-
-
-def forward(task: Task, session: Session, action, chance: Chance, step) -> tuple[Session, Transition]:
-    """`advance` at an absolute step, then `turn` to the next trial where this one ended."""
-    session, transition = advance(task, session, action, chance, step)
-    return turn(task, session, transition, transition.new_trial, chance, step + 1), transition
