@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import jax
 import pytest
@@ -19,15 +20,24 @@ CORE = (
     "ReachingDelayResponse-v0",
     "ReadySetGo-v0",
 )
+_MANY_MAPS = 20_000  # of the 65,530 that Linux allows a process
 # The longest first, so that no worker is left with them at the end.
 _FIRST = ("test_library", "test_parity", "test_promises", "test_training", "test_cli")
 
 
 def pytest_runtest_teardown(item, nextitem):
-    """Forget what one family or file compiled before the next: a process that holds thousands of programs runs out of
-    memory maps, and the compiler crashes."""
-    if nextitem is not None and _family(item) != _family(nextitem):
+    """Forget what a family or file compiled before the next, where much has gathered: a process that holds thousands of
+    programs runs out of memory maps, and the compiler crashes. What is not forgotten need not be compiled again."""
+    if nextitem is not None and _family(item) != _family(nextitem) and _memory_maps() > _MANY_MAPS:
         jax.clear_caches()
+
+
+def _memory_maps() -> float:
+    """How many memory maps this process holds; infinitely many where that is not told."""
+    try:
+        return len(Path("/proc/self/maps").read_bytes().splitlines())
+    except OSError:
+        return float("inf")
 
 
 def _family(item) -> str:

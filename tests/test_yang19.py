@@ -128,9 +128,9 @@ def test_a_session_mixes_rules_without_a_switch():
     run = lambda mixture: nj.rollout(mixture, KEY, 640, 100, policy="oracle", devices=1)
     read = lambda task: str(jax.make_jaxpr(run)(jax.tree.map(jnp.asarray, task)))
     text, plain = read(Yang19Mixture.create()), read(rule("go", rule_input=True))
-    # the one branch is that of any task: whether a trial ended, so that the next one is drawn
-    assert text.count("cond[") == plain.count("cond[") == 1
-    assert "switch" not in text
+    # the branches are those of any task: whether a trial is to be drawn, the settled action, and, as a mixture
+    # remembers its rule, whether a trial ended
+    assert plain.count("cond[") == 2 and text.count("cond[") == 3
     played = run(Yang19Mixture.create()).trajectory
     assert played is not None
     ended, tasks = np.asarray(played.new_trial), np.asarray(played.conditions["task"])

@@ -35,6 +35,13 @@ class ExistingRun(NeurojaxError, FileExistsError):
     """A run would overwrite another."""
 
 
+class MissingPackage(NeurojaxError, ImportError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, package: str, extra: str, what: str):
+        super().__init__(f"{what} needs {package}, which is not installed: pip install 'neurojax[{extra}]'")
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or the known names where nothing is near."""
     options = list(known)

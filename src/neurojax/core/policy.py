@@ -46,6 +46,20 @@ class Policy(Node):
             return carry, jnp.asarray(self.value)
         return self.value(carry, obs, first, chance.key())
 
+    # What follows is for agents that learn; a policy of the user's has none of it.
+
+    def begun(self, carry, started):
+        """The carry before a step, given whether that is an episode's first."""
+        return carry
+
+    def told(self, carry, action, reward):
+        """The carry after the action that the task took, and the reward that it gave."""
+        return carry
+
+    def note(self, carry) -> Any:
+        """What a trajectory is to keep of this step beside what happened: a pytree, by default an empty one."""
+        return ()
+
 
 def as_policy(policy: Any, task: Task, start: Any = None) -> Policy:
     """A `Policy` from what users write: "random", "oracle", an action, or `policy(carry, obs, first, key)`.

@@ -13,8 +13,6 @@ from neurojax.core.library import LIBRARY
 from neurojax.core.task import Paper, Task, merged
 from neurojax.errors import InvalidArgument, unknown
 
-_MODIFIERS = {"reaction_time": "neurojax.modifiers.reaction_time:ReactionTime"}
-
 
 class Variant:
     """A task with some of its keywords stated: what a collection registers under an id of its own.
@@ -55,6 +53,7 @@ class Variant:
 
 Factory = type[Task] | Callable[..., Task]
 _FACTORIES: dict[str, str | Factory] = dict(LIBRARY)
+_WATCHERS: list[Callable[[str], None]] = []
 
 
 def register(id: str, factory: Factory) -> None:
@@ -74,6 +73,16 @@ def register(id: str, factory: Factory) -> None:
     if not callable(factory):
         raise InvalidArgument(f"factory must be a Task subclass or a function, got {factory!r}")
     _FACTORIES[id] = factory
+    for watcher in _WATCHERS:
+        watcher(id)
+
+
+def watch(watcher: Callable[[str], None]) -> None:
+    """Call `watcher(id)` with the id of every task that is registered, and of each that will be."""
+    if watcher not in _WATCHERS:
+        _WATCHERS.append(watcher)
+    for id in sorted(_FACTORIES):
+        watcher(id)
 
 
 def factory(id: str) -> Factory:
@@ -133,7 +142,8 @@ def make(id: str, *, modifiers: Sequence[Mapping[str, Any]] = (), **kwargs: Any)
 
     Args:
         id: see `registered`.
-        modifiers: what to put around it, from the inside out, e.g. `[{"name": "reaction_time", "urgency": -0.01}]`.
+        modifiers: what to put around it, from the inside out, e.g. `[{"name": "reaction_time", "urgency": -0.01}]`
+            (see `neurojax.modifiers`).
         **kwargs: `dt`, `timing`, `rewards`, `preset`, `capacity` and the task's own parameters; see `neurojax info`.
 
     Raises:
@@ -149,19 +159,9 @@ def make(id: str, *, modifiers: Sequence[Mapping[str, Any]] = (), **kwargs: Any)
     task = found.create(**kwargs) if isinstance(found, type) and issubclass(found, Task) else found(**kwargs)
     if not isinstance(task, Task):
         raise InvalidArgument(f"the factory of {id!r} returned {type(task).__name__}, not a task")
-    for modifier in modifiers:
-        task = _modify(task, modifier)
+    for spec in modifiers:
+        task = importlib.import_module("neurojax.modifiers").modify(task, spec)  # which stand above this layer
     return task
-
-
-def _modify(task: Task, spec: Any) -> Task:
-    if not isinstance(spec, Mapping) or "name" not in spec:
-        raise InvalidArgument(f"a modifier is a table with a name, such as {{'name': 'reaction_time'}}, got {spec!r}")
-    if spec["name"] not in _MODIFIERS:
-        raise unknown("modifier", spec["name"], _MODIFIERS)
-    module, name = _MODIFIERS[spec["name"]].split(":")
-    around = getattr(importlib.import_module(module), name).around
-    return around(task, **{key: value for key, value in spec.items() if key != "name"})
 
 
 def registered(tag: str | None = None) -> list[str]:

@@ -62,20 +62,19 @@ def draw_trial(task: Task, memory: Any, chance: Chance, step, given=None) -> Dra
     conditions = {name: jnp.asarray(value) for name, value in task.conditions(draw, memory).items()}
     # A duration may be given like a condition, unless a condition has its name.
     stated = {name for name in given or {} if name not in draw.seen}
-    lengths = Draw(
-        chance, "duration", step, {name: given[name] for name in stated} if given else None, task.laws, task.dt
-    )
+    laws = task.laws_under(conditions)
+    lengths = Draw(chance, "duration", step, {name: given[name] for name in stated} if given else None, laws, task.dt)
     durations = {
         name: jnp.round(lengths.duration(name) / np.float32(task.dt)).astype(jnp.int32)
-        for name, law in task.laws.items()
+        for name, law in laws.items()
         if (law.random or name in stated) and name not in draw.periods
     }
     return Drawn(conditions=conditions, durations=durations)
 
 
-def start_memory(task: Task, chance: Chance) -> Any:
-    """What a session remembers at its start."""
-    return jax.tree.map(jnp.asarray, task.init_memory(Draw(chance, "memory")))
+def start_memory(task: Task, chance: Chance, step=None) -> Any:
+    """What a session remembers at its start, or an episode at the absolute step at which it begins."""
+    return jax.tree.map(jnp.asarray, task.init_memory(Draw(chance, "memory", step)))
 
 
 def begin(task: Task, memory: Any, chance: Chance, step, given=None) -> Session:
@@ -116,6 +115,13 @@ def as_action(task: Task, action) -> jax.Array:
     return jnp.broadcast_to(jnp.asarray(action).astype(task.actions.dtype), task.actions.shape)
 
 
+def no_result(task: Task) -> Result:
+    """The result of a trial in which nothing was done yet."""
+    number, whole = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
+    choice = jnp.zeros(task.actions.shape, task.actions.dtype)
+    return Result(choice, whole, number, whole, number, number)
+
+
 def advance(task: Task, session: Session, action, chance: Chance, step) -> tuple[Session, Transition]:
     """Answer the present observation. The session comes back in the same trial, one step on, even where that ended."""
     task = task.resolve(session.memory)
@@ -132,15 +138,27 @@ def advance(task: Task, session: Session, action, chance: Chance, step) -> tuple
         reward=total,
         outcome=jnp.where(expired, lost, came.outcome),
         performance=jnp.where(expired, 0.0, came.performance),
+        last_reward=reward,
     )
     ended = came.end | expired
     session = session.replace(state=came.state, t=session.t + 1, reward=total)
     return session, Transition(reward=reward, new_trial=ended, result=result, trial=trial)
 
 
-def turn(task: Task, session: Session, transition: Transition, ended, chance: Chance, step) -> Session:
-    """Go on to the next trial where `ended`, with its first observation at the absolute step `step`."""
+def remember(task: Task, session: Session, transition: Transition, ended, chance: Chance, step) -> Any:
+    """The memory for the trial after this one where `ended`; `step` is the absolute step at which that begins."""
     held = task.resolve(session.memory)
     memory = held.next_memory(session.memory, transition.trial, transition.result, Draw(chance, "next", step))
-    fresh = begin(task, jax.tree.map(jnp.asarray, memory), chance, step)
-    return jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, session)
+    return jax.tree.map(lambda new, old: jnp.where(ended, new, old), memory, session.memory)
+
+
+def begin_where(task: Task, session: Session, over, chance: Chance, step) -> Session:
+    """A trial that starts at an absolute step, with the session's memory, where the one before is `over`."""
+    fresh = begin(task, session.memory, chance, step)
+    return jax.tree.map(lambda new, old: jnp.where(over, new, old), fresh, session)
+
+
+def turn(task: Task, session: Session, transition: Transition, ended, chance: Chance, step) -> Session:
+    """Go on to the next trial where `ended`, with its first observation at the absolute step `step`."""
+    memory = remember(task, session, transition, ended, chance, step)
+    return begin_where(task, session.replace(memory=memory), ended, chance, step)

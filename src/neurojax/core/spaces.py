@@ -13,6 +13,8 @@ import numpy as np
 
 from neurojax.errors import InvalidArgument, unknown
 
+_RESTS = ("fixation", "hold", "none", "rest", "wait")  # names of actions that do nothing
+
 
 @dataclasses.dataclass(frozen=True)
 class _Named:
@@ -113,6 +115,11 @@ class Channels(_Named):
 @dataclasses.dataclass(frozen=True)
 class Discrete(_Named):
     """Actions 0 .. A - 1, by name and in order: `Discrete.named(fixation=1, choice=2)`."""
+
+    @property
+    def rests(self) -> bool:
+        """Whether action 0 is one of doing nothing, such as to fixate."""
+        return self.sizes[0][0] in _RESTS
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -243,6 +243,10 @@ class Task(Node):
         """The duration law of each timed period."""
         return self.timing
 
+    def laws_under(self, conditions: Mapping[str, Any]) -> Mapping[str, Law]:
+        """The duration laws of a trial with these conditions. Default: those of all trials."""
+        return self.laws
+
     @property
     def unused_periods(self) -> tuple[str, ...]:
         """Timed periods whose length has no effect (a modifier may leave some out)."""
@@ -366,12 +370,24 @@ class Task(Node):
 class Steps:
     """Lengths of periods in whole steps, as `Task.periods` asks for them."""
 
-    def __init__(self, task: Task, durations: Mapping[str, Any], *, longest: bool = False):
-        self._task, self._durations, self._longest = task, durations, longest
+    def __init__(
+        self,
+        task: Task,
+        durations: Mapping[str, Any],
+        *,
+        longest: bool = False,
+        called: Callable[[str], str] = str,
+    ):
+        self._task, self._durations, self._longest, self._called = task, durations, longest, called
+
+    def of(self, task: Task, called: Callable[[str], str] = str) -> Steps:
+        """The same lengths for a task inside; `called` gives our name of a period by its own."""
+        outer = self._called
+        return Steps(task, self._durations, longest=self._longest, called=lambda name: outer(called(name)))
 
     def __call__(self, period: str, elapsed: Any = 0) -> Any:
-        if period in self._durations:
-            return self._durations[period]
+        if self._called(period) in self._durations:
+            return self._durations[self._called(period)]
         law = self._task.laws[period]
         if self._longest:
             return longest_steps(law, elapsed, self._task.dt)

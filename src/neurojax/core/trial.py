@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 
@@ -92,6 +93,7 @@ class Result(struct.PyTreeNode):
         reward: float32, summed over the trial.
         outcome: int32 `Outcome`.
         performance: float32 in [0, 1].
+        last_reward: float32, of the step that ended it.
     """
 
     choice: jax.Array
@@ -99,6 +101,7 @@ class Result(struct.PyTreeNode):
     reward: jax.Array
     outcome: jax.Array
     performance: jax.Array
+    last_reward: Any = np.float32(0)
 
 
 def consequence(

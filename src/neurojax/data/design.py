@@ -54,7 +54,7 @@ class Design:
         return table_of(self.task, self.conditions)
 
 
-def factorial(task: Task, *, n_repeats: int = 1, shuffle: bool = True, seed: int = 0, **levels: Any) -> Design:
+def factorial(task: Task, /, *, n_repeats: int = 1, shuffle: bool = True, seed: int = 0, **levels: Any) -> Design:
     """A balanced design: every combination of levels exactly `n_repeats` times.
 
     Args:

@@ -43,6 +43,7 @@ class Batch(struct.PyTreeNode):
 
 def render(
     task: Task,
+    /,  # a condition may have its name
     key: jax.Array,
     batch_size: int,
     *,
@@ -142,7 +143,8 @@ def _acted(task: Task, words, lanes, session: Session, actor: Policy):
         on = t < trial.length
         frame = frame_of(held, trial, session.state, t, Draw(chance, "noise", t), on)
         carry, action = actor(carry, frame[0], t == 0, chance.at("policy", t), frame[1])
-        session, _ = advance(task, session, action, chance, t)
+        session, came = advance(task, session, action, chance, t)
+        carry = actor.told(carry, came.result.choice, came.reward)
         return session, carry, (frame[0], masked(on, frame[1]), masked(on, frame[2]), on)
 
     def body(held, t):

@@ -22,7 +22,7 @@ from neurojax.core.lanes import check_count, lane_numbers, prepare
 from neurojax.core.library import LIBRARY
 from neurojax.core.policy import as_policy
 from neurojax.core.registry import Variant, factory, make, registered
-from neurojax.core.session import advance, begin, start_memory
+from neurojax.core.session import advance, begin, no_result, start_memory
 from neurojax.core.task import Task
 from neurojax.core.trial import Result
 from neurojax.data.render import Batch, frame_of, masked
@@ -253,9 +253,7 @@ def kinds_of(task: Task, conditions: Mapping[str, Any]) -> list[str] | None:
 @partial(jax.jit, static_argnums=(3, 4, 5))
 def _session(task, words, actor, n_sessions, n_trials, played):
     steps = jnp.arange(task.capacity, dtype=jnp.int32)
-    zeros = lambda dtype, shape=(): jnp.zeros(shape, dtype)
-    choice = zeros(task.actions.dtype, task.actions.shape)
-    unanswered = Result(choice, zeros(jnp.int32), zeros(jnp.float32), zeros(jnp.int32), zeros(jnp.float32))
+    unanswered = no_result(task)
     pick = lambda condition, a, b: jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
 
     def lane(lane):
@@ -273,6 +271,7 @@ def _session(task, words, actor, n_sessions, n_trials, played):
                 seen, best, weight = frame_of(now, clock, session.state, t, Draw(chance, "noise", n), on)
                 after, action = actor(carry, seen, t == 0, chance.at("policy", n), best)
                 session, came = advance(task, session, action, chance, n)
+                after = actor.told(after, came.result.choice, came.reward)
                 result = pick(answered, result, came.result)
                 ended = came.new_trial if played else clock.last(t)
                 frame = (seen, masked(on, best), masked(on, weight), on)

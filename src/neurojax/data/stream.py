@@ -12,7 +12,7 @@ from flax import struct
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.draw import Draw
 from neurojax.core.lanes import check_count, count_devices, lane_numbers, prepare, share_out
-from neurojax.core.session import Session, advance, begin, start_memory, turn
+from neurojax.core.session import Session, advance, begin, no_result, start_memory, turn
 from neurojax.core.task import Task
 from neurojax.core.trial import Result
 from neurojax.data.render import frame_of
@@ -172,10 +172,9 @@ def _trial_by_trial(task, chance, session, result, step, n_steps):
 
 def _no_result(task: Task, batch_size: int) -> tuple[Result, jax.Array]:
     """Nothing has been answered yet in the running trials: a result `[B]`, and whether it stands."""
-    none = lambda dtype, shape=(): jnp.zeros((batch_size, *shape), dtype)
-    choice = none(task.actions.dtype, task.actions.shape)
-    result = Result(choice, none(jnp.int32), none(jnp.float32), none(jnp.int32), none(jnp.float32))
-    return result, none(jnp.bool_)
+    result = no_result(task)
+    batch = lambda x: jnp.broadcast_to(x, (batch_size, *x.shape))
+    return jax.tree.map(batch, result), jnp.zeros(batch_size, jnp.bool_)
 
 
 def _step_by_step(task, chance, session, result, step, n_steps):

@@ -148,7 +148,7 @@ def _behaviour(task: Task, key: jax.Array) -> Iterator[str]:
     # One program answers nearly everything, compiled once for all tasks of one structure. Its task has some room, so
     # that durations can grow without another compilation.
     words, roomy = key_words(key), task.with_room(_ROOM)
-    seen = _probe(roomy, words)
+    seen = jax.tree.map(np.asarray, _probe(roomy, words))  # in NumPy, whose slices are not compiled
     yield from _values(task, seen)
     yield from _same_trials(task, key, seen.batch)
     yield from _agreement(task, seen)
