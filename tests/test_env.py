@@ -1,5 +1,7 @@
 """`nj.Env` under gymnax: its wrappers, a plain scan under vmap, episodes, spaces and parameters."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,11 +11,12 @@ from gymnax.wrappers.purerl import FlattenObservationWrapper, LogWrapper
 
 import neurojax as nj
 from helpers import in_fresh_python
-from neurojax.envs.gymnax import _step
+from neurojax.envs.gymnax import LegacyEnv, _step
 from neurojax.errors import InvalidArgument
 
 KEY = jax.random.key(4)
 LANES = 16
+BRIEF = {"episode_trials": 3, "episode_steps": 2}
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +186,71 @@ def test_raw_keys_and_raw_steps(task):
     assert int(fresh.trials) == 0
     assert float(paid) == float(reward)
     np.testing.assert_array_equal(more["final_observation"], obs)
+
+
+def test_an_episode_cut_inside_a_trial_keeps_its_last_observation(task):
+    """At 2 steps an episode ends in the stimulus: the observation there is in `info`, and a new session begins."""
+    endless, cut = nj.Env(task), nj.Env(task, **BRIEF)
+    _, state = cut.reset(KEY)
+    _, state, _, _, truncated, _ = cut.step(KEY, state, 0)
+    assert not bool(truncated)
+    later = jax.random.key(5)
+    expected, unlimited, *_ = endless.step(later, state, 0)
+    obs, fresh, _, terminated, truncated, info = cut.step(later, state, 0)
+    assert (bool(truncated), bool(terminated), bool(info["new_trial"])) == (True, False, False)
+    np.testing.assert_array_equal(info["final_observation"], expected)
+    assert np.any(expected[1:] != 0)  # the stimulus
+    assert (int(unlimited.session.t), int(fresh.session.t), int(fresh.time)) == (2, 0, 0)
+    np.testing.assert_array_equal(obs, [1, 0, 0])  # fixation
+    assert (float(info["discount"]), bool(info["truncated"])) == (1, True)  # a value may be bootstrapped here
+
+
+def test_each_trial_comes_of_the_key_of_the_call_that_starts_it(task):
+    env = nj.Env(task)
+    _, state = env.reset(KEY)
+    keys = jax.random.split(KEY, 64)
+    step = jax.jit(jax.vmap(env.step, in_axes=(0, None, None)))
+    # An abort ends the trial: 64 keys, 64 draws of the next one. In the middle of a trial they change nothing drawn.
+    drawn = {action: step(keys, state, action)[1].session.drawn.conditions for action in (0, 1)}
+    kept = state.session.drawn.conditions
+    for name in kept:
+        np.testing.assert_array_equal(drawn[0][name], np.full(64, kept[name]))
+    assert 20 < int(np.sum(drawn[1]["ground_truth"])) < 44  # of 64 fair flips, within 3 standard deviations (12)
+    assert set(np.unique(drawn[1]["coherence"])) == set(np.asarray(task.coherences))
+    again = step(keys, state, 1)[1].session.drawn.conditions
+    for name in kept:
+        np.testing.assert_array_equal(again[name], drawn[1][name])
+
+
+def test_gymnaxs_own_adapters_take_it(task):
+    """The five values of gymnax before 1.0, which trainers of today still expect, and gymnax's rollouts by name."""
+    import gymnax
+    from gymnax.experimental import RolloutWrapper
+    from gymnax.wrappers import LegacyStepAPIWrapper
+
+    ours = LegacyEnv(task, **BRIEF)
+    for env in (copy.deepcopy(ours), LegacyStepAPIWrapper(nj.Env(task, **BRIEF))):
+        _, state = env.reset(KEY, task)
+        for n in range(2):
+            obs, state, reward, done, info = env.step(KEY, state, 0, task)
+            assert bool(done) == bool(info["truncated"]) == (n == 1)
+        assert obs.shape == (3,)
+        assert reward.shape == ()
+    gymnax.register("TestPerceptualDecisionMaking-v0", lambda: nj.Env(task, **BRIEF))
+    roll = RolloutWrapper(env_name="TestPerceptualDecisionMaking-v0", num_env_steps=4)
+    _, action, reward, _, done, earned = roll.batch_rollout(jax.random.split(KEY, 4), None)
+    assert action.shape == (4, 4)
+    np.testing.assert_array_equal(done, np.tile([False, True], (4, 2)))
+    np.testing.assert_allclose(earned[:, 0], reward[:, :2].sum(axis=1), rtol=1e-5, atol=1e-6)
+
+
+def test_a_public_trainer_learns():
+    """rejax, unchanged: see the example. It is installed beside neurojax, not with it."""
+    pytest.importorskip("rejax", reason="rejax is not installed: `pip install rejax`")
+    from examples.gymnax_trainer import main
+
+    before, after = main()
+    assert after > before + 0.2
 
 
 def test_stepping_is_the_native_trial(task):

@@ -134,6 +134,28 @@ class Env(environment.Environment):
         )
 
 
+class LegacyEnv(Env):
+    """`Env` for trainers written for gymnax before 1.0: `step` returns observation, state, reward, done, `info`.
+
+    `done` is where an episode is cut; `info` still tells `terminated` and `truncated` apart. gymnax's own
+    `LegacyStepAPIWrapper` does the same around any environment, but cannot be copied (1.0.1), which trainers do.
+
+    Example:
+        >>> import jax, neurojax as nj
+        >>> from neurojax.envs.gymnax import LegacyEnv
+        >>> env = LegacyEnv(nj.make("PerceptualDecisionMaking-v0"), episode_steps=1)
+        >>> obs, state = env.reset(jax.random.key(0))
+        >>> obs, state, reward, done, info = env.step(jax.random.key(1), state, 0)
+        >>> bool(done), bool(info["terminated"])
+        (True, False)
+    """
+
+    def step(self, key, state, action, params=None):  # type: ignore[override]
+        """One step; where it ends the episode, the next one begins."""
+        obs, state, reward, terminated, truncated, info = super().step(key, state, action, params)
+        return obs, state, reward, terminated | truncated, info
+
+
 def reset_raw(words, task: Task) -> tuple[jax.Array, EnvState]:
     """The start of an episode, from the words of a key."""
     chance = Chance(words, jnp.uint32(0))
