@@ -8,7 +8,7 @@ import pytest
 import neurojax as nj
 from neurojax.training.config import RunConfig
 from neurojax.training.evaluate import evaluate
-from neurojax.training.supervised import train
+from neurojax.training.runs import train
 
 TRIALS = 20_000
 # By task, the score (performance - blind) / (ideal - blind) that the default settings must reach.

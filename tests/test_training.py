@@ -24,8 +24,8 @@ from neurojax.files import make_folder, write_atomic
 from neurojax.networks import LeakyRNN, Network, make_network
 from neurojax.training.config import RunConfig, TrainingConfig, load_config, save_config, setting_names
 from neurojax.training.evaluate import default_conditions, evaluate, policy_of
+from neurojax.training.runs import load_run, train
 from neurojax.training.steps import Hyperparameters, Plan, answers, losses, scheduled, start_training, train_steps
-from neurojax.training.supervised import load_run, train
 
 KEY = jax.random.key(3)
 SMALL = RunConfig(
@@ -256,7 +256,7 @@ def test_float32_under_x64():
 import jax
 from flax import nnx
 from neurojax.training.config import RunConfig
-from neurojax.training.supervised import train
+from neurojax.training.runs import train
 config = RunConfig(
     network={"kind": "leaky", "hidden": 4, "recurrent_noise": 0.1},
     training={"updates": 2, "batch_size": 2, "data": "stream", "schedule": "warmup_cosine"},
@@ -280,7 +280,7 @@ KILLED = """
 import os, signal, sys
 import jax
 from neurojax.training.config import load_config
-from neurojax.training.supervised import train
+from neurojax.training.runs import train
 
 def progress(now):
     if now.update == 7:
@@ -319,7 +319,7 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
 TRAIN = """
 import sys
 from neurojax.training.config import load_config
-from neurojax.training.supervised import train
+from neurojax.training.runs import train
 train(load_config(sys.argv[1]), sys.argv[2])
 """
 

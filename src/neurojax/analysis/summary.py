@@ -20,6 +20,7 @@ from neurojax.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from neurojax.networks import Network
+    from neurojax.training.agents import Agent
     from neurojax.training.config import RunConfig
     from neurojax.training.evaluate import Evaluation
 
@@ -94,7 +95,9 @@ def ideal_right(task: Task) -> Callable[[np.ndarray], np.ndarray] | None:
     return lambda signed: ideal_choices(each, signed)
 
 
-def by_condition(task: Task, network: Network, key: jax.Array, trials: int) -> dict[str, list[dict[str, float]]]:
+def by_condition(
+    task: Task, network: Network | Agent, key: jax.Array, trials: int
+) -> dict[str, list[dict[str, float]]]:
     """How the network plays under the task's own draws, by value of each condition that takes few values.
 
     Args:
@@ -107,10 +110,10 @@ def by_condition(task: Task, network: Network, key: jax.Array, trials: int) -> d
         `abort_rate`. Rates are NaN where they have no meaning.
     """
     from neurojax.envs.rollout import play
-    from neurojax.training.evaluate import policy_of
+    from neurojax.training.evaluate import as_player
 
     key = jax.random.fold_in(key, 0)  # the first of the trials that `evaluate` plays with the same key
-    played = play(task, key, min(trials, _MOST_TRIALS), policy=policy_of(network, task), carry=network.initial())
+    played = play(task, key, min(trials, _MOST_TRIALS), **as_player(network, task))
     outcome, performance = np.asarray(played.result.outcome), np.asarray(played.result.performance)
     correct = outcome == Outcome.CORRECT
     answered = correct | (outcome == Outcome.ERROR)
@@ -164,12 +167,14 @@ def summarise(
 
     numbers = reference_numbers(task)
     performance = evaluation.overall.performance
+    of_trials = config.training.algorithm == "supervised" and config.training.data == "trials"
     out: dict[str, Any] = {
         "neurojax": neurojax.__version__,
         "task": config.task.id,
         "network": f"{config.network.kind} {config.network.hidden}",
         "updates": update,
-        "trials_trained": update * config.training.batch_size if config.training.data == "trials" else None,
+        "algorithm": config.training.algorithm,
+        "trials_trained": update * config.training.batch_size if of_trials else None,
         "devices": devices,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "performance": performance,
@@ -242,7 +247,7 @@ class Readout:
 
 def network_trials(
     task: Task,
-    network: Network,
+    network: Network | Agent,
     key: jax.Array,
     trials: int,
     coherences: list[float],
@@ -261,20 +266,22 @@ def network_trials(
         readout: how outputs become responses; default: greedy.
         non_decision_time: ms that are added to the time from stimulus onset to the end of the step of the response.
     """
-    from neurojax.data.render import render
     from neurojax.envs.rollout import play
-    from neurojax.training.evaluate import outputs_of, policy_of
+    from neurojax.training.agents import Agent
+    from neurojax.training.evaluate import as_player, outputs_of
 
+    player = as_player(network, task)
     size = trials * 2 * len(coherences)
     strength = np.repeat(np.asarray(coherences, float), 2 * trials)
     truth = np.tile(np.repeat(np.asarray([0, 1], np.int32), trials), len(coherences))
-    policy = policy_of(network, task)
     if readout is not None and readout.bound is not None:
-        policy = jax.tree_util.Partial(_bounded, np.float32(readout.bound), outputs_of(network))
+        if isinstance(network, Agent):
+            raise InvalidArgument("an agent chooses its own time to respond; a readout with a bound is for a network")
+        player["policy"] = jax.tree_util.Partial(_bounded, np.float32(readout.bound), outputs_of(network))
     given = {"coherence": strength.astype(np.float32), "ground_truth": truth}
-    result = play(task, key, size, policy=policy, carry=network.initial(), **given).result
-    # The same key draws the same trials, so their stimulus begins when that of the rendered ones does.
-    onset = np.asarray(render(task, key, size, **given).periods)[:, task.period_names.index("stimulus"), 0]
+    played = play(task, key, size, **player, **given)
+    result = played.result
+    onset = np.asarray(played.periods)[:, task.period_names.index("stimulus"), 0]
     choice, outcome = np.asarray(result.choice), np.asarray(result.outcome)
     answered = np.isin(outcome, (Outcome.CORRECT, Outcome.ERROR))
     time = (np.asarray(result.response_step) + 1 - onset) * task.dt + non_decision_time

@@ -17,7 +17,7 @@ from neurojax.modifiers.reaction_time import ReactionTime
 from neurojax.training.evaluate import COHERENCES
 
 if TYPE_CHECKING:
-    from neurojax.training.supervised import TrainResult
+    from neurojax.training.runs import TrainResult
 
 
 @dataclasses.dataclass(frozen=True)

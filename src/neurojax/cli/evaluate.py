@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         animals = read_trials(options.data, Columns(**names), right=options.right)
     environment.prepare(load_config(folder).training.devices)
     from neurojax.cli import compare, finish
-    from neurojax.training.supervised import load_run
+    from neurojax.training.runs import load_run
 
     result = load_run(folder)
     changes = {"evaluation.trials": options.trials, "evaluation.seed": options.seed}

@@ -22,7 +22,7 @@ from neurojax.viz.trials import plot_trials
 
 if TYPE_CHECKING:
     from neurojax.cli.compare import Comparison
-    from neurojax.training.supervised import TrainResult
+    from neurojax.training.runs import TrainResult
 
 _SAMPLES = 4
 _WHO = {
@@ -96,7 +96,7 @@ def _figures(
                 result.metrics,
                 references=summary["references"],
                 final=summary["performance"],
-                batch_size=config.training.batch_size if config.training.data == "trials" else None,
+                batch_size=config.training.batch_size if summary["trials_trained"] else None,
             )
         ),
         "trials": image(sample_trials(task, result.network, config.evaluation.seed)),
@@ -116,16 +116,29 @@ def _figures(
 
 
 def sample_trials(task: Task, network: Any, seed: int) -> Any:
-    """A figure of some trials with the network's output over them; in a closed loop, trials that it acts in."""
+    """A figure of some trials with the network's output over them; in a closed loop, trials that it acts in.
+
+    Of an agent, what it did, and what that brought.
+    """
     import jax.numpy as jnp
 
     from neurojax.core.chance import key_words
     from neurojax.core.policy import as_policy
     from neurojax.data.render import render
+    from neurojax.envs.rollout import play
     from neurojax.networks import draw_noise
+    from neurojax.training.agents import Agent
     from neurojax.training.evaluate import policy_of
 
     key = jax.random.fold_in(jax.random.key(seed), 0)  # the first trials of the evaluation
+    if isinstance(network, Agent):
+        policy = network.replace(greedy=True)
+        batch = render(task, key, _SAMPLES, policy=policy, devices=1)
+        frames = play(task, key, _SAMPLES, policy=policy, output="frames", devices=1).frames
+        done = np.asarray(frames.actions)  # type: ignore[union-attr]
+        outputs = np.eye(task.actions.size)[done] if isinstance(task.actions, Discrete) else done
+        outputs = outputs * np.asarray(frames.mask)[..., None]  # type: ignore[union-attr]
+        return plot_trials(task, batch, outputs=outputs, frames=frames)
     policy = as_policy(policy_of(network, task), task, network.initial()) if task.closed_loop else "oracle"
     batch = render(task, key, _SAMPLES, policy=policy, devices=1)
     inputs = jnp.swapaxes(batch.inputs, 0, 1)
@@ -162,15 +175,24 @@ def _report(
         )
     if comparison is not None:
         sections.append(report.Section("Beside animals", _animals(comparison, figures)))
+    agent = summary["algorithm"] != "supervised"
     caption = (
         "Above: performance. The line is the share of answers that were right when first due, during training; the "
         "point is the trained network, playing by the task's own rules. Below: the loss that is minimised."
     )
+    if agent:
+        caption = (
+            "Above: performance, and the shares of trials that were answered and aborted, in training, where actions "
+            "are drawn by chance; the point is the trained agent, which takes its likeliest action. Below: the mean "
+            "reward of a trial."
+        )
     sections.append(report.Section("Learning", [report.picture(figures["learning"], caption)]))
     caption = (
         "The network's output over the target, in trials of the evaluation. Trials are shown to their scheduled end; "
         "in play, the first choice ends them."
     )
+    if agent:
+        caption = "What the agent did, over the target, and the reward that it got. Trials are shown to their end."
     sections.append(report.Section("Sample trials", [report.picture(figures["trials"], caption)]))
     command = "neurojax train --config config.toml --out NEW_FOLDER"
     sections.append(

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from neurojax.cli import environment, progress
 from neurojax.cli.console import print_json
@@ -31,6 +32,10 @@ def parser() -> Parser:
     existing = out.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR")
     existing.add_argument("--overwrite", action="store_true", help="replace the run in DIR")
+    out.add_argument(
+        "--monitor", action="store_true", help="record what the network does at each report in DIR/monitor (Parquet)"
+    )
+    out.add_argument("--tensorboard", action="store_true", help="with --monitor: learning curves for TensorBoard too")
     out.add_argument("--json", action="store_true", help="print the summary as JSON, and nothing else on stdout")
     out.add_argument("--quiet", action="store_true", help="show no progress")
     add_settings(out)
@@ -50,12 +55,23 @@ def run(options: argparse.Namespace) -> int:
     elif options.id is None:
         raise InvalidArgument("state a task, such as PerceptualDecisionMaking-v0, or --config FILE, or --resume")
     else:
-        config = RunConfig()
+        algorithm = getattr(options, "training.algorithm")  # some defaults are the algorithm's
+        stated: Any = {"training": {"algorithm": algorithm}} if algorithm else {}
+        config = RunConfig(**stated)
     config = apply(config, options, options.id)
     environment.prepare(config.training.devices)
     from neurojax.cli import finish
-    from neurojax.training.supervised import train
+    from neurojax.training.runs import train
 
+    if options.tensorboard and not options.monitor:
+        raise InvalidArgument("--tensorboard goes with --monitor")
+    record = None
+    if options.monitor:
+        from neurojax.cli.record import Record
+        from neurojax.monitor.parts import arrow
+
+        arrow()
+        record = Record(folder, config, resume=options.resume, tensorboard=options.tensorboard)
     reached = 0
     try:
         with progress.shown(config.training.updates, quiet=options.quiet) as feed, _Stop() as stop:
@@ -63,11 +79,15 @@ def run(options: argparse.Namespace) -> int:
             def report(now):
                 nonlocal reached
                 reached = now.update
+                if record is not None and now.compiling:
+                    record.begins(now)
                 if feed is not None:
                     feed(now)
                 stop.here()
 
-            result = train(config, folder, resume=options.resume, overwrite=options.overwrite, progress=report)
+            result = train(
+                config, folder, resume=options.resume, overwrite=options.overwrite, progress=report, watch=record
+            )
             stop.here()
         seconds = {"compile": result.compile_seconds, "run": result.run_seconds}
         if options.resume:  # all the time that the run has had
@@ -77,6 +97,9 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"neurojax: stopped after step {reached}; {_how_to_go_on(folder)}", file=sys.stderr)
         return 130
+    finally:
+        if record is not None:
+            record.close()
     if options.json:
         print_json(summary)
     else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import jax
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +19,16 @@ from neurojax.files import read_text, write_atomic
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+# Fewer lanes a device are not worth sharing (measured on two cores, benchmarks/RESULTS.md).
+_LANES_EACH = 8
+# Settings whose defaults are other ones where an agent learns from reward.
+_FROM_REWARD: dict[str, dict[str, Any]] = {
+    "task": {"dt": "default"},
+    "network": {"memory": 0.0},
+    "training": {"updates": 600, "batch_size": 128, "learning_rate": 2e-3, "n_steps": 64},
+}
 
 
 class _Section(BaseModel):
@@ -73,24 +84,28 @@ class NetworkConfig(_Section):
 
 
 class TrainingConfig(_Section):
-    """How to train.
+    """How to train. Some defaults are other ones where an agent learns from reward: those of task.dt, network.memory,
+    updates, batch_size, learning_rate and n_steps.
 
     Attributes:
+        algorithm: "supervised" (from targets), or, from reward, "ppo" or "a2c".
         updates: how many updates.
         batch_size: B, trials (or sessions) in each.
         learning_rate: Adam's, at its highest.
         schedule: "constant", "cosine" (to 0 at the last update) or "warmup_cosine" (5% of the updates to rise).
         clip: greatest norm of the gradient; 0 for no limit.
         answer_weight: weight in the loss of the steps at which an answer is due (the target is not action 0),
-            relative to the task's own weights; discrete actions only.
+            relative to the task's own weights; discrete actions only. Supervised training only.
         data: "trials" (independent, padded) or "stream" (sessions back to back, the hidden state carried on).
-        n_steps: T of a piece of the stream.
+            Supervised training only.
+        n_steps: T, the length of truncated back-propagation: of a piece of the stream, and of a2c and ppo.
         seed: of weights, trials and noise.
         checkpoint_every, log_every: in updates.
         devices: over how many devices to share the batch; "auto": as many as there are that divide it, with at
             least 8 lanes each. A run's folder holds the number.
     """
 
+    algorithm: Literal["supervised", "ppo", "a2c"] = "supervised"
     updates: Count = 1500
     batch_size: Count = 64
     learning_rate: Positive = 5e-3
@@ -109,6 +124,39 @@ class TrainingConfig(_Section):
         if self.devices != "auto" and self.batch_size % self.devices:
             raise InvalidArgument(f"batch_size={self.batch_size} does not divide over devices={self.devices}")
         return self
+
+
+class ReinforcementConfig(_Section):
+    """How an agent learns from reward ("ppo" and "a2c").
+
+    Attributes:
+        episode_trials: trials of an episode, after which the agent and the task's memory start afresh; 0: never.
+        sees_past: whether the agent sees its last action and reward.
+        hazard: responses a second before it has learnt anything, of a task whose action 0 is to rest; 0: it takes all
+            actions as often.
+        discount: of a step.
+        trial_discount: beside it, where a trial ends; at 0 each trial is a world of its own.
+        trace: lambda of generalised advantage estimation.
+        entropy: weight of the policy's entropy in the loss.
+        value: weight of the critic's error in the loss.
+        normalise: whether advantages are brought to mean 0 and, unless they hardly differ, to variance 1.
+        epochs: how often an update goes over what was played (ppo).
+        minibatches: into how many parts, by session, it is cut (ppo).
+        ratio: by how much the ratio of probabilities may leave 1 (ppo).
+    """
+
+    episode_trials: Annotated[int, Field(ge=0)] = 0
+    sees_past: bool = True
+    hazard: NotNegative = 1.0
+    discount: Share = 0.98
+    trial_discount: Share = 1.0
+    trace: Share = 0.95
+    entropy: NotNegative = 0.01
+    value: NotNegative = 0.5
+    normalise: bool = True
+    epochs: Count = 4
+    minibatches: Count = 4
+    ratio: Positive = 0.2
 
 
 class EvaluationConfig(_Section):
@@ -145,7 +193,22 @@ class RunConfig(_Section):
     task: TaskConfig = Field(default_factory=TaskConfig)
     network: NetworkConfig = Field(default_factory=NetworkConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+    reinforcement: ReinforcementConfig = Field(default_factory=ReinforcementConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_algorithm(cls, settings: Any) -> Any:
+        """Fill in the defaults that are the algorithm's."""
+        training = settings.get("training") if isinstance(settings, dict) else None
+        algorithm = training.get("algorithm") if isinstance(training, dict) else getattr(training, "algorithm", None)
+        if algorithm in (None, "supervised"):
+            return settings
+        out = dict(settings)
+        for name, defaults in _FROM_REWARD.items():
+            section = out.get(name, {})
+            out[name] = {**defaults, **section} if isinstance(section, dict) else section
+        return out
 
     def replace(self, changes: Mapping[str, Any]) -> RunConfig:
         """The settings with some changed, by dotted name such as "training.updates"; checked as ever."""
@@ -164,6 +227,28 @@ class RunConfig(_Section):
         """The task that these settings describe; errors as `nj.make`."""
         dt = {} if self.task.dt == "default" else {"dt": self.task.dt}
         return make(self.task.id, **dt, **self.task.keywords)
+
+
+def cell_settings(network: NetworkConfig) -> dict[str, Any]:
+    """The settings of a network's cell, as `make_network` takes them."""
+    names = ("tau", "nonlinearity", "recurrent_noise") if network.kind == "leaky" else ("memory",)
+    return {name: getattr(network, name) for name in names}
+
+
+def share(config: RunConfig) -> int:
+    """Over how many devices the batch of a run is shared.
+
+    Raises:
+        InvalidArgument: if there are fewer than the settings ask for.
+    """
+    batch, wanted, there = config.training.batch_size, config.training.devices, jax.device_count()
+    if wanted != "auto":
+        if wanted > there:
+            raise InvalidArgument(f"training.devices={wanted} but JAX has {there}")
+        return wanted
+    most = max(1, min(there, batch // _LANES_EACH))
+    parts = config.reinforcement.minibatches if config.training.algorithm == "ppo" else 1
+    return max(count for count in range(1, most + 1) if batch % (count * parts) == 0 or count == 1)
 
 
 def setting_names() -> list[str]:

@@ -21,10 +21,13 @@ from neurojax.core.trial import Outcome, Result
 from neurojax.envs.rollout import play
 from neurojax.errors import InvalidArgument, unknown
 from neurojax.networks import Network, draw_noise
+from neurojax.training.agents import Agent
 
 COHERENCES = (0.0, 0.8, 1.6, 3.2, 6.4, 12.8)
 # More lanes at once would leave the cache, fewer would not pay for their dispatch.
 _LANES = 8192
+# Trials that an agent, whose state is carried from trial to trial, plays before the one that is looked at.
+WARMUP = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +106,13 @@ def policy_of(network: Network, task: Task) -> jax.tree_util.Partial:
     return jax.tree_util.Partial(_act, _Static(task.actions), outputs_of(network))
 
 
+def as_player(network: Network | Agent, task: Task) -> dict[str, Any]:
+    """How `nj.play` is to be called for a network, or for an agent, which takes its likeliest actions."""
+    if isinstance(network, Agent):
+        return {"policy": network.replace(greedy=True), "warmup": WARMUP}
+    return {"policy": policy_of(network, task), "carry": network.initial()}
+
+
 def outputs_of(network: Network) -> jax.tree_util.Partial:
     """`(carry, obs [D], first, key) -> (carry, outputs [A])`, for policies that choose in their own way."""
     graphdef, params, rest = nnx.split(network, nnx.Param, ...)
@@ -153,16 +163,18 @@ def default_conditions(task: Task) -> dict[str, list[float]]:
 
 def evaluate(
     task: Task,
-    network: Network,
+    network: Network | Agent,
     key: jax.Array,
     trials: int = 2000,
     conditions: Mapping[str, Sequence[float]] | None = None,
 ) -> Evaluation:
     """Play the network's greedy choices through the task's own rules.
 
+    A network plays each trial afresh. An agent has played some trials of the same session before (see `WARMUP`).
+
     Args:
         task: the task.
-        network: the network.
+        network: the network, or agent.
         key: typed key; not consumed.
         trials: for each combination of conditions, and for the task's own draws.
         conditions: values by condition, crossed with each other; what is not named is drawn. Default:
@@ -208,8 +220,13 @@ def evaluate(
     return Evaluation(overall, cells)
 
 
-def fits(network: Network, task: Task) -> None:
+def fits(network: Network | Agent, task: Task) -> None:
     """Raise InvalidArgument unless the network takes the task's observations and gives its actions."""
+    if isinstance(network, Agent):
+        wanted = task.channels.size + network.sees_past * (task.actions.size + 1)
+        if network.actions != task.actions or network.start.note.inputs.shape != (wanted,):
+            raise InvalidArgument(f"the agent was made for another task than {task.name}")
+        return
     try:
         obs = jax.ShapeDtypeStruct((task.channels.size,), jnp.float32)
         outputs = jax.eval_shape(lambda x: network.step(network.initial(), x)[0], obs)
@@ -222,15 +239,15 @@ def fits(network: Network, task: Task) -> None:
         )
 
 
-def _play(task: Task, network: Network, key: jax.Array, count: int, given: Mapping[str, np.ndarray]) -> Result:
+def _play(task: Task, network: Network | Agent, key: jax.Array, count: int, given: Mapping[str, np.ndarray]) -> Result:
     """How `count` trials went, as NumPy arrays, played a few thousand at a time under keys of their own."""
-    policy, start = policy_of(network, task), network.initial()
+    player = as_player(network, task)
     size = min(count, _LANES)
     parts = []
     for n, at in enumerate(range(0, count, size)):
         rows = np.minimum(np.arange(at, at + size), count - 1)  # the last piece is filled up, so that it has one shape
         now: dict[str, Any] = {name: values[rows] for name, values in given.items()}
-        played = play(task, jax.random.fold_in(key, n), size, policy=policy, carry=start, devices=None, **now)
+        played = play(task, jax.random.fold_in(key, n), size, **player, **now)
         parts.append(jax.tree.map(lambda x, end=count - at: np.asarray(x)[:end], played.result))
     return jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
 

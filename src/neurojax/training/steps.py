@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx, struct
 from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec
@@ -22,8 +20,7 @@ from neurojax.core.task import Task
 from neurojax.data.render import render_lanes
 from neurojax.data.stream import StreamState, start_stream, stream_lanes
 from neurojax.networks import Network, draw_noise
-
-_ADAM = optax.scale_by_adam()
+from neurojax.training.optimiser import adam_start, scheduled, step_down
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +105,7 @@ def no_sums() -> Sums:
 def start_training(task: Task, key: jax.Array, network: Network, plan: Plan) -> TrainState:
     """The state before the first update; `key` as for `train_steps`."""
     params = nnx.state(network, nnx.Param)
-    adam = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(_ADAM.init, params))
-    state = TrainState(params, adam, np.zeros((), np.int32), no_sums())
+    state = TrainState(params, adam_start(params), np.zeros((), np.int32), no_sums())
     if plan.data == "trials":
         return state
     words = _words(key_words(key), "stream")
@@ -171,15 +167,11 @@ def _update(task, words, hyperparameters, lanes, state: TrainState, plan: Plan) 
     right, due, trials = (count * np.float32(plan.devices) for count in counts)
     weight = jnp.maximum(weight, np.float32(1e-9))
     gradient = jax.tree.map(lambda g: g / weight, gradient)
-    limit = jnp.where(hyperparameters.clip > 0, hyperparameters.clip, jnp.inf)
-    norm = optax.tree.norm(gradient)
-    shrink = jnp.minimum(np.float32(1), limit / jnp.maximum(norm, np.float32(1e-30)))
-    gradient = jax.tree.map(lambda g: g * shrink, gradient)
-    change, adam = _ADAM.update(gradient, state.adam)
     rate = hyperparameters.learning_rate * scheduled(plan.schedule, state.update, hyperparameters.updates)
+    params, adam = step_down(state.params, state.adam, gradient, rate, hyperparameters.clip)
     sums = state.sums
     return TrainState(
-        params=jax.tree.map(lambda p, c: p - rate * c, state.params, change),
+        params=params,
         adam=adam,
         update=state.update + 1,
         sums=Sums(
@@ -248,13 +240,3 @@ def _at(outputs, targets):
     """`outputs[..., targets]`, as a sum: on a CPU faster than a gather, forward and above all backward."""
     choices = jnp.arange(outputs.shape[-1], dtype=targets.dtype)
     return jnp.sum(jnp.where(targets[..., None] == choices, outputs, 0), axis=-1)
-
-
-def scheduled(kind: str, update, updates) -> jax.Array:
-    """The factor of the learning rate at an update: 1 at its highest, 0 after the last update of a cosine."""
-    part = jnp.clip(update / updates, 0, 1)
-    if kind == "constant":
-        return jnp.ones_like(part)
-    rise = 0.05 if kind == "warmup_cosine" else 0.0
-    fall = 0.5 + 0.5 * jnp.cos(math.pi * jnp.clip((part - rise) / (1 - rise), 0, 1))
-    return fall if not rise else jnp.where(part < rise, (update + 1) / (rise * updates + 1), fall)

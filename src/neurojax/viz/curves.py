@@ -27,10 +27,11 @@ def plot_learning(
     final: float | None = None,
     batch_size: int | None = None,
 ) -> Figure:
-    """Accuracy and loss by update, between the task's reference numbers.
+    """Accuracy by update, between the task's reference numbers, and below the loss or, from reward, the reward.
 
     Args:
-        metrics: columns "update", "loss" and "accuracy", of equal length; NaN is left out.
+        metrics: columns "update", "loss" and "accuracy", of equal length; NaN is left out. Where an agent learnt from
+            reward, also "response_rate", "abort_rate" and "reward" of a trial.
         references: performance by name: clairvoyant, ideal, blind, random.
         final: performance of the trained network by the task's own rules.
         batch_size: trials of an update, for the label.
@@ -39,9 +40,14 @@ def plot_learning(
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     update = np.asarray(metrics["update"], float)
     accuracy = np.asarray(metrics["accuracy"], float)
+    rewarded = "response_rate" in metrics
     _reference_lines(above, references or {})
     if np.any(np.isfinite(accuracy)):
-        above.plot(update, accuracy, color=BLUE, linewidth=1.6, label="in training: answers right when first due")
+        label = "in training: trials as they were played" if rewarded else "in training: answers right when first due"
+        above.plot(update, accuracy, color=BLUE, linewidth=1.6, label=label)
+    if rewarded:
+        above.plot(update, np.asarray(metrics["response_rate"], float), color=GREY, linewidth=1.0, label="answered")
+        above.plot(update, np.asarray(metrics["abort_rate"], float), color=RED, linewidth=1.0, label="aborted")
     if final is not None and np.isfinite(final) and update.size:
         label = f"evaluated by the task's rules: {final:.3g}"
         above.plot(update[-1], final, "o", color=RED, markersize=7, clip_on=False, zorder=5, label=label)
@@ -49,10 +55,11 @@ def plot_learning(
     if above.get_legend_handles_labels()[0]:
         figure.legend(fontsize=9, frameon=False, loc="outside upper left", ncols=2)
     tidy(above, y="performance")
-    loss = np.asarray(metrics["loss"], float)
-    below.plot(update, loss, color=BLUE, linewidth=1.6)
-    below.set_ylim(bottom=0)
-    tidy(below, x=f"update ({batch_size} trials each)" if batch_size else "update", y="loss")
+    name = "reward" if rewarded else "loss"
+    below.plot(update, np.asarray(metrics[name], float), color=BLUE, linewidth=1.6)
+    if not rewarded:
+        below.set_ylim(bottom=0)
+    tidy(below, x=f"update ({batch_size} trials each)" if batch_size else "update", y=name)
     return figure
 
 

@@ -86,7 +86,7 @@ def plot_trials(task: Task, batch: Any, *, outputs: Any = None, frames: Any = No
     return figure
 
 
-def draw_trials(task: Task, key: Any, count: int, *, title: str = "", **conditions: Any) -> Figure:
+def draw_trials(task: Task, /, key: Any, count: int, *, title: str = "", **conditions: Any) -> Figure:
     """Draw `count` trials of a task: rendered, with the rewards of a subject that plays the target.
 
     Args:
