@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 NEUROGYM ?= .venv-neurogym
 
-.PHONY: demo test test-slow lint types bench bench-results bench-library gallery parity clean
+.PHONY: demo test test-slow lint types bench bench-results bench-library learning gallery parity clean
 
 demo: $(VENV)/.base
 	$(BIN)/neurojax train PerceptualDecisionMaking-v0 --out runs/demo --overwrite
@@ -31,6 +31,9 @@ bench-results: $(VENV)/.base
 
 bench-library: $(VENV)/.base
 	$(BIN)/python -m benchmarks.run --neurogym $(NEUROGYM)/bin/python --write-library
+
+learning: $(VENV)/.test
+	$(BIN)/python -m benchmarks.learning
 
 gallery: $(VENV)/.base
 	$(BIN)/neurojax gallery --out build/gallery --overwrite

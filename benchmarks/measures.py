@@ -270,7 +270,7 @@ def training(effort: Effort, devices: int, names=tuple(SETTINGS)) -> Iterator[Ro
         state = start_training(task, key, network, plan)
         steps = config.training.n_steps if config.training.data == "stream" else task.capacity
         calls = {BARE: (_bare(network, batch, steps, task.channels.size, updates, devices), updates)}
-        calls[name] = (_Trainer(partial(compiled, task, key, config, plan), state, updates), updates)
+        calls[name] = (_Trainer(partial(compiled, task, key, config, network, plan), state, updates), updates)
         about = {"task": TASK, "devices": devices, "batch": batch, "loops": updates}
         yield from rows(calls, effort, "training", "updates", bounds={name: BARE}, **about)
 
@@ -308,10 +308,17 @@ def _bare(network, batch, steps, channels, updates, devices):
     return lambda: run(params, x, errors)
 
 
+def _reinforcement(effort: Effort, devices: int) -> Iterator[Row]:
+    from benchmarks.reinforcement import reinforcement
+
+    return reinforcement(effort, devices)
+
+
 SECTIONS = {
     "rendering": rendering,
     "stream": streaming,
     "environment": environment,
     "tasks": tasks,
     "training": training,
+    "reinforcement": _reinforcement,
 }

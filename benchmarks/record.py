@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
-Section = Literal["rendering", "stream", "environment", "tasks", "training"]
+Section = Literal["rendering", "stream", "environment", "tasks", "training", "reinforcement"]
 
 
 class _Record(BaseModel):

@@ -123,6 +123,8 @@ def test_bad_options_are_refused(arguments):
 
 def test_every_number_in_the_results_file_comes_from_its_record():
     assert run.RESULTS.read_text(encoding="utf-8") == markdown(run.read(run.RECORD))
+    page = markdown(run.read(run.LIBRARY_RECORD), "--write-library", run.LIBRARY_RECORD.name)
+    assert run.LIBRARY.read_text(encoding="utf-8") == page
 
 
 def test_tables_can_be_shown(capsys):
@@ -130,3 +132,9 @@ def test_tables_can_be_shown(capsys):
     show(report(row(), startup=start))
     out = capsys.readouterr().out
     assert all(table.title in out for table in tables(report(row(), startup=start)))
+
+
+def test_every_number_that_was_learnt_comes_from_its_record():
+    from benchmarks import learning
+
+    assert learning.PAGE.read_text(encoding="utf-8") == learning.page(learning.read())
