@@ -27,7 +27,7 @@ _LANES_EACH = 8
 _FROM_REWARD: dict[str, dict[str, Any]] = {
     "task": {"dt": "default"},
     "network": {"memory": 0.0},
-    "training": {"updates": 600, "batch_size": 128, "learning_rate": 2e-3, "n_steps": 64},
+    "training": {"updates": 600, "batch_size": 128, "learning_rate": 1e-3, "clip": 0.5, "n_steps": 64},
 }
 
 
@@ -85,7 +85,7 @@ class NetworkConfig(_Section):
 
 class TrainingConfig(_Section):
     """How to train. Some defaults are other ones where an agent learns from reward: those of task.dt, network.memory,
-    updates, batch_size, learning_rate and n_steps.
+    updates, batch_size, learning_rate, clip and n_steps.
 
     Attributes:
         algorithm: "supervised" (from targets), or, from reward, "ppo" or "a2c".
