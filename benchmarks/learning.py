@@ -145,7 +145,7 @@ def two_step() -> dict[str, Any]:
     result, about = _trained(
         task={"id": "DawTwoStep-v0", "keywords": {"preset": "wang2018"}},
         network={"kind": "lstm", "hidden": 48},
-        training={"updates": 1500, "batch_size": 128, "n_steps": 100},
+        training={"updates": 1000, "batch_size": 128, "n_steps": 100, "learning_rate": 2e-3},
         reinforcement={"episode_trials": 100, "discount": 0.9, "entropy": 0.02},
     )
     played = nj.rollout(result.task, jax.random.key(1), 500, 250, policy=result.network, episode_trials=100)
@@ -176,7 +176,7 @@ def wagering() -> dict[str, Any]:
     from neurojax.viz.behaviour import plot_wagering
 
     result, about = _trained(
-        task={"id": "PostDecisionWager-v0"}, training={"updates": 1500, "batch_size": 256, "n_steps": 64}
+        task={"id": "PostDecisionWager-v0"}, training={"updates": 800, "batch_size": 256, "n_steps": 64}
     )
     played = nj.rollout(result.task, jax.random.key(1), 1024, 30 * result.task.capacity, policy=result.network)
     found = analyse_wagers(read_wagers(result.task, played))
@@ -208,7 +208,7 @@ def priors() -> dict[str, Any]:
     result, about = _trained(
         task={"id": "priors.priors-v0", "keywords": keywords},
         network={"hidden": 96},
-        training={"updates": 3000, "batch_size": 128, "n_steps": 96},
+        training={"updates": 1500, "batch_size": 128, "n_steps": 96, "learning_rate": 2e-3},
         reinforcement={"discount": 0.9},
     )
     two = result.task.set(prob_12=1.0, block_nch=1e6)

@@ -59,7 +59,9 @@ def nested() -> Any:
 # ---------------------------------------------------------------------- the contract
 
 
-@pytest.mark.parametrize("build", [two, family], ids=["different", "stacked"])
+@pytest.mark.parametrize(
+    "build", [two, pytest.param(family, marks=pytest.mark.slow)], ids=["different", "stacked"]
+)  # the stack takes 20 s to compile
 def test_a_schedule_keeps_the_contract(build):
     nj.check_task(build())
 

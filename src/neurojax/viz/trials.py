@@ -132,12 +132,12 @@ def _draw_images(axes: Axes, images: np.ndarray, end: float) -> None:
 
 
 def _draw_rewards(axes: Axes, task: Task, rewards: np.ndarray, mask: np.ndarray) -> None:
-    """The reward of each step, for the subject that plays the target."""
+    """The reward of each step."""
     at = np.flatnonzero(mask & (rewards != 0))
     axes.axhline(0, color=GREY, linewidth=0.5)
     middle = (at + 0.5) * task.dt
     axes.vlines(middle, 0, rewards[at], color=np.where(rewards[at] > 0, GREEN, RED), linewidth=2.2)
-    reach = max(1e-6, float(np.abs(rewards).max(initial=0)))
+    reach = float(np.abs(rewards).max(initial=0)) or 1.0
     axes.set_ylim(-0.15 * reach + min(0.0, float(rewards.min(initial=0))) * 1.15, 1.15 * reach)
     axes.locator_params(axis="y", nbins=3)
 
