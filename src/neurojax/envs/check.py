@@ -171,12 +171,12 @@ class _Seen(struct.PyTreeNode):
 
 
 _TRACED: list[str] = []  # a name for each time that `_probe` was traced
-# A check runs few times: compiling in some haste saves it time. In more (level 0) running takes back what that saves.
+# A check runs few times: compiling in some haste saves it time. In more (level 0) running takes back what that saves,
+# and numbers are rounded in another way.
 _HASTE = {"xla_backend_optimization_level": 1}
-_MORE_HASTE = {"xla_backend_optimization_level": 0}  # what runs once
 
 
-@partial(jax.jit, compiler_options=_MORE_HASTE)
+@partial(jax.jit, compiler_options=_HASTE)
 def _few(task: Task, words: jax.Array) -> Any:
     return render_lanes(task, words, lane_numbers(3), actor=_mixed(task) if task.closed_loop else None)
 
