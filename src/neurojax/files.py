@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from neurojax.errors import DamagedFile, InvalidArgument
@@ -76,6 +78,23 @@ def read_text(path: str | Path, what: str = "file") -> str:
         raise DamagedFile(f"the {what} {path} is damaged: it is not UTF-8 text") from None
     except OSError as error:
         raise InvalidArgument(f"cannot read the {what} {path}: {error.strerror or error}") from None
+
+
+def delete(folder: Path, names: Iterable[str]) -> None:
+    """Delete the files and folders of these names in a folder, where they are there; links, not what they lead to.
+
+    Raises:
+        InvalidArgument: if one cannot be deleted.
+    """
+    for name in names:
+        path = folder / name
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise InvalidArgument(f"cannot overwrite {path}: {error.strerror or error}") from None
 
 
 def _umask() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
-import shutil
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from neurojax.core.task import Task
 from neurojax.data.sessions import SessionData, session
 from neurojax.envs.rollout import Rollout
 from neurojax.errors import ExistingRun, InvalidArgument, unknown
-from neurojax.files import make_folder
+from neurojax.files import delete, make_folder
 from neurojax.monitor.ended import ADDED, ANSWERED, Ended, align, ended_trials, trials_in
 from neurojax.monitor.layers import Layer, lines_of, windows_of
 from neurojax.monitor.parts import Parts, arrow, read_parts
@@ -152,7 +151,7 @@ class Monitor:
                 f"{self.folder} holds a record already; resume it, overwrite it, or choose another folder"
             )
         elif overwrite:
-            _delete(self.folder)
+            delete(self.folder, _OURS)
         if not (there and resume):
             write_about(self.folder, about)
         self._began = datetime.fromisoformat(about["began"])
@@ -522,15 +521,3 @@ def _board(folder: Path) -> Any:
     from neurojax.monitor.tensorboard import open_writer
 
     return open_writer(folder / TENSORBOARD)
-
-
-def _delete(folder: Path) -> None:
-    for name in _OURS:
-        path = folder / name
-        try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise InvalidArgument(f"cannot overwrite {path}: {error.strerror or error}") from None

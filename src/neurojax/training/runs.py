@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import math
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 
 from neurojax.core.task import Task
 from neurojax.errors import DamagedFile, ExistingRun, InvalidArgument
-from neurojax.files import make_folder, read_text, write_atomic
+from neurojax.files import delete, make_folder, read_text, write_atomic
 from neurojax.training.checkpoints import load_checkpoint, save_checkpoint
 from neurojax.training.config import RunConfig, load_config, save_config, share
 
@@ -273,15 +272,7 @@ def _fresh_folder(config: RunConfig, folder: Path, overwrite: bool) -> None:
     if exists and not overwrite:
         raise ExistingRun(f"{folder} holds a run already; resume it, overwrite it, or choose another folder")
     make_folder(folder)
-    for name in _OF_A_RUN:
-        path = folder / name
-        try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise InvalidArgument(f"cannot overwrite {path}: {error.strerror or error}") from None
+    delete(folder, _OF_A_RUN)
     save_config(config, folder / CONFIG)
 
 
