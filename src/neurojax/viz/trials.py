@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # From this many channels on, a heat map reads better than traces.
 _MANY = 8
 _FRAMES = 6  # of a film
+_WIDTH = 34  # of a line above a trial, in letters
 _TINTS = ("#E8EEF4", "#FBF1DC", "#E3F1EC", "#F7E6EE", "#EFEFEF", "#E4F3FB", "#F4E9DF")
 
 
@@ -51,7 +52,8 @@ def plot_trials(task: Task, batch: Any, *, outputs: Any = None, frames: Any = No
     names = [name for i, name in enumerate(task.period_names) if np.any(np.diff(np.asarray(batch.periods)[:, i]) > 0)]
     tints = {name: _TINTS[i % len(_TINTS)] for i, name in enumerate(names)}
     everything = np.asarray(batch.inputs)[np.asarray(batch.mask)][:, _places(task, plain)]
-    span = (min(float(everything.min(initial=0)), 0.0), max(float(everything.max(initial=0)), 1e-6))
+    span = (min(float(everything.min(initial=0)), 0.0), max(float(everything.max(initial=0)), 0.0))
+    span = span if span[1] > span[0] else (0.0, 1.0)
     for column in range(count):
         length = int(np.asarray(batch.lengths)[column])
         first, last = column == 0, column == count - 1
@@ -240,7 +242,12 @@ def _conditions(task: Task, batch: Any, column: int) -> str:
         unit = task.units(name)
         shown = f"{float(value):.4g}" if value.dtype.kind == "f" else str(value)
         parts.append(f"{name} {shown}{' %' if unit == 'percent' else f' {unit}' if unit else ''}")
-    lines = [", ".join(parts[i : i + 2]) for i in range(0, min(len(parts), 6), 2)]
+    lines: list[str] = []
+    for part in parts[:6]:  # two in a line, where they fit beside the next trial's
+        if lines and ", " not in lines[-1] and len(lines[-1]) + len(part) < _WIDTH:
+            lines[-1] += f", {part}"
+        else:
+            lines.append(part)
     return "\n".join(lines)
 
 
