@@ -349,7 +349,7 @@ def _perceptual_part(runs: dict[str, Any]) -> Iterator[str]:
 
 
 def _kinds_part(runs: dict[str, Any]) -> Iterator[str]:
-    found = [run for name, run in runs.items() if name.startswith("kinds/")]
+    found = [runs[f"kinds/{task}"] for task in KINDS if f"kinds/{task}" in runs]
     if not found:
         return
     yield from ("", "## Tasks of different kinds, one configuration", "")
