@@ -8,6 +8,8 @@ from typing import Any
 import jax
 
 from neurojax.core.chance import path_hash
+from neurojax.monitor.monitor import PICTURE, Monitor
+from neurojax.monitor.parts import arrow
 from neurojax.training.config import RunConfig
 from neurojax.training.runs import MONITOR, Progress
 
@@ -27,7 +29,8 @@ class Record:
 
     def __init__(self, folder: Path, config: RunConfig, *, resume: bool, tensorboard: bool):
         self._folder, self._config, self._resume, self._tensorboard = folder / MONITOR, config, resume, tensorboard
-        self._monitor: Any = None
+        arrow()  # a package that is missing is told before anything is trained
+        self._monitor: Monitor | None = None
         self._from = 0
 
     def begins(self, now: Progress) -> None:
@@ -45,14 +48,11 @@ class Record:
     def close(self) -> None:
         """Write what waits, and a picture."""
         if self._monitor is not None:
-            self._monitor.flush()
-            self._monitor.plot(self._folder / "monitor.png")
-            self._monitor.close()
+            with self._monitor:
+                self._monitor.plot(self._folder / PICTURE)
 
-    def _opened(self) -> Any:
+    def _opened(self) -> Monitor:
         if self._monitor is None:
-            from neurojax.monitor import Monitor
-
             self._monitor = Monitor(
                 self._folder,
                 self._config.make_task(),

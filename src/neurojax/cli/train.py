@@ -68,9 +68,7 @@ def run(options: argparse.Namespace) -> int:
     record = None
     if options.monitor:
         from neurojax.cli.record import Record
-        from neurojax.monitor.parts import arrow
 
-        arrow()
         record = Record(folder, config, resume=options.resume, tensorboard=options.tensorboard)
     reached = 0
     try:

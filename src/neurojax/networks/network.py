@@ -126,6 +126,12 @@ def draw_noise(network: Network, words: jax.Array, lanes: jax.Array, steps: jax.
     return jax.vmap(jax.vmap(one, (0, None)), (None, 0))(lanes, steps)
 
 
+def step_noise(network: Network, words: jax.Array) -> jax.Array | None:
+    """Recurrent noise `[H]` of one step, of words of its own; None for a cell without noise."""
+    noise = draw_noise(network, words, jnp.zeros(1, jnp.uint32), jnp.zeros(1, jnp.int32))
+    return None if noise is None else noise[0, 0]
+
+
 def make_network(kind: str, inputs: int, outputs: int, hidden: int, key: jax.Array, **settings: Any) -> Network:
     """A network of one of the built-in cells.
 

@@ -18,17 +18,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx, struct
-from jax.flatten_util import ravel_pytree
-from jax.sharding import PartitionSpec
 
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.lanes import AXIS, device_mesh, lane_numbers
+from neurojax.core.lanes import AXIS, lane_numbers
 from neurojax.core.task import Task
 from neurojax.core.trial import Outcome
 from neurojax.envs.rollout import RolloutState, rollout_lanes, start_rollout
 from neurojax.errors import InvalidArgument
-from neurojax.networks import draw_noise
-from neurojax.training.agents import Agent, Note
+from neurojax.training.agents import Agent, Note, agent_noise
+from neurojax.training.loop import SPLIT, WHOLE, mean_over, repeated
 from neurojax.training.optimiser import adam_start, scheduled, step_down
 
 ALGORITHMS = ("a2c", "ppo")
@@ -191,18 +189,16 @@ def train_steps(
         plan: what is static.
     """
 
-    def run(task, words, hyperparameters, agent, lanes, state, n):
-        update = lambda _, state: _update(task, words, hyperparameters, agent, lanes, state, plan)
-        return jax.lax.fori_loop(0, n, update, state)
+    sessions = RolloutState(SPLIT, SPLIT, None if plan.episode_trials is None else SPLIT, SPLIT, WHOLE)  # type: ignore[arg-type]
+    parts = TrainState(WHOLE, WHOLE, WHOLE, WHOLE, sessions)  # type: ignore[arg-type]
 
-    if plan.devices > 1:
-        whole, split = PartitionSpec(), PartitionSpec(AXIS)
-        sessions = RolloutState(split, split, None if plan.episode_trials is None else split, split, whole)  # type: ignore[arg-type]
-        parts = TrainState(whole, whole, whole, whole, sessions)  # type: ignore[arg-type]
-        specs = (whole, whole, whole, whole, split, parts, whole)
-        mesh = device_mesh(plan.devices)
-        run = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=parts, check_vma=False)
-    return run(task, key_words(key), hyperparameters, agent, lane_numbers(plan.batch_size), state, n)
+    def update(shared, lanes, state):
+        task, words, hyperparameters, agent = shared
+        return _update(task, words, hyperparameters, agent, lanes, state, plan)
+
+    shared = (task, key_words(key), hyperparameters, agent)
+    lanes = lane_numbers(plan.batch_size)
+    return repeated(update, shared, lanes, state, n, parts=parts, devices=plan.devices)
 
 
 def _update(task, words, hyper: Hyperparameters, agent: Agent, lanes, state: TrainState, plan: Plan) -> TrainState:
@@ -284,8 +280,7 @@ def advantages(rewards, values, ended, restarts, hyper: Hyperparameters) -> jax.
 
 
 def _normalised(advantage, plan: Plan):
-    moments = (jnp.mean(advantage), jnp.mean(jnp.square(advantage)))
-    mean, square = jax.lax.pmean(moments, AXIS) if plan.devices > 1 else moments
+    mean, square = mean_over((jnp.mean(advantage), jnp.mean(jnp.square(advantage))), plan.devices)
     spread = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0))
     return (advantage - mean) / jnp.maximum(spread, _LEAST_SPREAD)
 
@@ -314,9 +309,7 @@ def _learn(task, words, hyper, agent: Agent, learnt, played: Played, steps, rate
     """One step of the optimiser. Returns what was learnt, and loss and entropy."""
     params, adam = learnt
     gradient, said = jax.grad(agent_loss, has_aux=True)(params, words, hyper, agent, played, steps, plan.algorithm)
-    if plan.devices > 1:  # one reduction over devices of all that is reduced
-        flat, restore = ravel_pytree((gradient, said))
-        gradient, said = restore(jax.lax.pmean(flat, AXIS))
+    gradient, said = mean_over((gradient, said), plan.devices)
     return step_down(params, adam, gradient, rate, hyper.clip), said
 
 
@@ -340,16 +333,9 @@ def agent_loss(params, words, hyper: Hyperparameters, agent: Agent, played: Play
 
 
 def _noise(network, words, lanes, steps):
-    """The recurrent noise that the agent had as it played."""
-    if not network.noisy:
-        return None
+    """The recurrent noise `[T, B, H]` that the agent had as it played; None for a network without."""
     words = _words(words, "sessions")
-
-    def one(step, lane):
-        address = Chance(words, lane).at("policy", step)
-        zero = (jnp.zeros(1, jnp.uint32), jnp.zeros(1, jnp.int32))
-        return draw_noise(network, address.fold(lane).words, *zero)[0, 0]  # type: ignore[index]
-
+    one = lambda step, lane: agent_noise(network, Chance(words, lane).at("policy", step))
     return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(steps, lanes)
 
 

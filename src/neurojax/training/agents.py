@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx, struct
 
+from neurojax.core.chance import Chance
 from neurojax.core.policy import Policy
 from neurojax.core.spaces import Box, Discrete
 from neurojax.core.task import Task
 from neurojax.errors import InvalidArgument
-from neurojax.networks import Network, draw_noise, make_network
+from neurojax.networks import Network, make_network, step_noise
 
 _HALF_LOG_TWO_PI = np.float32(0.5 * np.log(2 * np.pi))
 
@@ -82,11 +83,7 @@ class Agent(Policy):
     def __call__(self, carry: Past, obs, first, chance, best):
         network = self.network()
         seen = self.inputs(obs, carry.action, carry.reward)
-        noise = None
-        if network.noisy:
-            zero = (jnp.zeros(1, jnp.uint32), jnp.zeros(1, jnp.int32))
-            noise = draw_noise(network, chance.fold(chance.lane).words, *zero)[0, 0]  # type: ignore[index]
-        outputs, _, inner = network.step(carry.carry, seen, noise)
+        outputs, _, inner = network.step(carry.carry, seen, agent_noise(network, chance))
         drawn = self.likeliest(outputs) if self.greedy else self.draw(outputs, chance)
         note = Note(seen, drawn, self.log_probability(outputs, drawn, self.params), outputs[..., -1])
         return carry.replace(carry=inner, note=note), self.bounded(drawn)
@@ -109,7 +106,7 @@ class Agent(Policy):
         if not self.sees_past:
             return obs
         if isinstance(self.actions, Discrete):
-            # before the first action there is none, which the reward channel of no network can tell from action 0
+            # an episode's first step comes after no action: -1, which has no place
             action = (action == jnp.arange(self.actions.size, dtype=action.dtype)).astype(obs.dtype)
         return jnp.concatenate([obs, action, reward[None]], axis=-1)
 
@@ -151,6 +148,11 @@ class Agent(Policy):
             return -jnp.sum(jnp.exp(log_p) * log_p, axis=-1)
         each = jnp.sum(params["log_std"] + np.float32(0.5) + _HALF_LOG_TWO_PI)
         return jnp.broadcast_to(each, outputs.shape[:-1])
+
+
+def agent_noise(network: Network, chance: Chance) -> jax.Array | None:
+    """The recurrent noise `[H]` of an agent's step, whose chance this is; None for a network without."""
+    return step_noise(network, chance.fold(chance.lane).words)
 
 
 def make_agent(

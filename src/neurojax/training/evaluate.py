@@ -20,7 +20,7 @@ from neurojax.core.task import Task
 from neurojax.core.trial import Outcome, Result
 from neurojax.envs.rollout import play
 from neurojax.errors import InvalidArgument, unknown
-from neurojax.networks import Network, draw_noise
+from neurojax.networks import Network, step_noise
 from neurojax.training.agents import Agent
 
 COHERENCES = (0.0, 0.8, 1.6, 3.2, 6.4, 12.8)
@@ -135,8 +135,7 @@ def _act(actions, outputs_of, carry, obs, first, key):
 def _outputs(graphdef, variables, carry, obs, first, key):
     network = nnx.merge(graphdef.value, *variables)
     carry = jax.tree.map(lambda start, c: jnp.where(first, start, c), network.initial(), carry)
-    noise = draw_noise(network, key_words(key), jnp.zeros(1, jnp.uint32), jnp.zeros(1, jnp.int32))
-    outputs, _, carry = network.step(carry, obs, None if noise is None else noise[0, 0])
+    outputs, _, carry = network.step(carry, obs, step_noise(network, key_words(key)))
     return carry, outputs
 
 

@@ -132,7 +132,7 @@ def train(
     network, plan = course.build(config, task)
     key = jax.random.key(config.training.seed)
     state = course.start(task, key, network, plan)
-    columns = ("update", "loss", *course.COLUMNS, "seconds")
+    columns = _names(course)
     folder = None if out is None else Path(out)
     rows: list[tuple[float, ...]] = []
     if folder is not None and resume:
@@ -178,7 +178,7 @@ def load_run(folder: str | Path) -> TrainResult:
     course = _course(config)
     network, plan = course.build(config.replace({"training.devices": 1}), task)
     state, devices = _load(folder, course.start(task, jax.random.key(config.training.seed), network, plan))
-    columns = ("update", "loss", *course.COLUMNS, "seconds")
+    columns = _names(course)
     return TrainResult(
         config=config,
         task=task,
@@ -190,6 +190,11 @@ def load_run(folder: str | Path) -> TrainResult:
         devices=devices,
         folder=folder,
     )
+
+
+def _names(course: Any) -> tuple[str, ...]:
+    """The columns of the metrics."""
+    return ("update", "loss", *course.COLUMNS, "seconds")
 
 
 def _course(config: RunConfig) -> Any:

@@ -9,17 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx, struct
-from jax.flatten_util import ravel_pytree
-from jax.sharding import PartitionSpec
 
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.lanes import AXIS, device_mesh, lane_numbers
+from neurojax.core.lanes import lane_numbers
 from neurojax.core.policy import Policy
 from neurojax.core.spaces import Discrete
 from neurojax.core.task import Task
 from neurojax.data.render import render_lanes
 from neurojax.data.stream import StreamState, start_stream, stream_lanes
 from neurojax.networks import Network, draw_noise
+from neurojax.training.loop import SPLIT, WHOLE, mean_over, repeated
 from neurojax.training.optimiser import adam_start, scheduled, step_down
 
 
@@ -131,19 +130,17 @@ def train_steps(
         plan: what is static.
     """
 
-    def run(task, words, hyperparameters, lanes, state, n):
-        update = lambda _, state: _update(task, words, hyperparameters, lanes, state, plan)
-        return jax.lax.fori_loop(0, n, update, state)
+    sessions = None if state.sessions is None else StreamState(SPLIT, SPLIT, WHOLE)  # type: ignore[arg-type]
+    carry = None if state.carry is None else SPLIT
+    parts = TrainState(WHOLE, WHOLE, WHOLE, WHOLE, sessions, carry)  # type: ignore[arg-type]
 
-    if plan.devices > 1:
-        whole, split = PartitionSpec(), PartitionSpec(AXIS)
-        sessions = None if state.sessions is None else StreamState(split, split, whole)  # type: ignore[arg-type]
-        carry = None if state.carry is None else split
-        parts = TrainState(whole, whole, whole, whole, sessions, carry)  # type: ignore[arg-type]
-        mesh = device_mesh(plan.devices)
-        specs = (whole, whole, whole, split, parts, whole)
-        run = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=parts, check_vma=False)
-    return run(task, key_words(key), hyperparameters, lane_numbers(plan.batch_size), state, n)
+    def update(shared, lanes, state):
+        task, words, hyperparameters = shared
+        return _update(task, words, hyperparameters, lanes, state, plan)
+
+    shared = (task, key_words(key), hyperparameters)
+    lanes = lane_numbers(plan.batch_size)
+    return repeated(update, shared, lanes, state, n, parts=parts, devices=plan.devices)
 
 
 def _update(task, words, hyperparameters, lanes, state: TrainState, plan: Plan) -> TrainState:
@@ -161,9 +158,7 @@ def _update(task, words, hyperparameters, lanes, state: TrainState, plan: Plan) 
         return total, (jnp.sum(weights), total, counts, carry)
 
     gradient, (weight, total, counts, carry) = jax.grad(total_loss, has_aux=True)(state.params)
-    if plan.devices > 1:  # one reduction over devices of all that is reduced
-        flat, restore = ravel_pytree((gradient, weight, total, counts))
-        gradient, weight, total, counts = restore(jax.lax.pmean(flat, AXIS))
+    gradient, weight, total, counts = mean_over((gradient, weight, total, counts), plan.devices)
     right, due, trials = (count * np.float32(plan.devices) for count in counts)
     weight = jnp.maximum(weight, np.float32(1e-9))
     gradient = jax.tree.map(lambda g: g / weight, gradient)
