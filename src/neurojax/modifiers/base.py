@@ -15,7 +15,43 @@ from neurojax.core.task import Task
 from neurojax.errors import InvalidArgument
 
 
-class Modifier(Task):
+class Holding(Task):
+    """A task, no more than the frame of one, that has the spaces, periods and time of what it holds.
+
+    Attributes:
+        inner: a task, or a stack of tasks of one structure.
+    """
+
+    inner: Any = struct.field(default=None)
+
+    def with_room(self, steps: int):
+        return super().with_room(steps).replace(inner=self.inner.with_room(steps))
+
+    @property
+    def period_names(self):
+        return self.inner.period_names
+
+    @property
+    def channels(self):
+        return self.inner.channels
+
+    @property
+    def actions(self):
+        return self.inner.actions
+
+    @property
+    def closed_loop(self):
+        return self.inner.closed_loop
+
+    def told(self, state: Any, action: Any, reward: Any) -> Any:
+        """The state after a step of which a modifier outside has changed what was done, or what came of it.
+
+        Those inside that show the last action or reward show what the subject did and received.
+        """
+        return tell(self.inner, state, action, reward)
+
+
+class Modifier(Holding):
     """A task around a task. Subclasses override the rules that they change.
 
     Class attributes that a modifier may state:
@@ -31,8 +67,6 @@ class Modifier(Task):
     KEYWORDS: ClassVar[tuple[str, ...]] = ()
     READS_CLOCK: ClassVar[bool] = False
     HOLDS_CLOCK: ClassVar[bool] = False
-
-    inner: Any = struct.field(default=None)
 
     @classmethod
     def around(cls, inner: Task, **kwargs: Any):
@@ -100,9 +134,6 @@ class Modifier(Task):
         own = self.translate({**fixed, **own}, inner)
         return type(self).around(inner, **{**self._own(), **own})
 
-    def with_room(self, steps: int):
-        return super().with_room(steps).replace(inner=self.inner.with_room(steps))
-
     def _own(self) -> dict[str, Any]:
         return {k: v for k, v in super().settings().items() if k in parameters(type(self)) and k != "dt"}
 
@@ -133,18 +164,6 @@ class Modifier(Task):
         return f"{type(self).__name__}({self.inner.name})"
 
     @property
-    def period_names(self):
-        return self.inner.period_names
-
-    @property
-    def channels(self):
-        return self.inner.channels
-
-    @property
-    def actions(self):
-        return self.inner.actions
-
-    @property
     def deviations(self):
         return (*self.inner.deviations, *self.DEVIATIONS)
 
@@ -165,10 +184,6 @@ class Modifier(Task):
     @property
     def unused_parameters(self):
         return self.inner.unused_parameters
-
-    @property
-    def closed_loop(self):
-        return self.inner.closed_loop
 
     @property
     def base(self) -> Task:
@@ -213,13 +228,6 @@ class Modifier(Task):
 
     def resolve(self, memory):
         return self.replace(inner=self.inner.resolve(memory))
-
-    def told(self, state: Any, action: Any, reward: Any) -> Any:
-        """The state after a step of which a modifier outside has changed what was done, or what came of it.
-
-        Those inside that show the last action or reward show what the subject did and received.
-        """
-        return tell(self.inner, state, action, reward)
 
 
 class Remembering(Modifier):
@@ -317,9 +325,13 @@ def with_channel(task: Task, name: str, size: int, low: float, high: float) -> C
     Raises:
         InvalidArgument: if the task has one of that name.
     """
-    channels = task.channels
-    if name in dict(channels.sizes):
+    if name in dict(task.channels.sizes):
         raise InvalidArgument(f"{task.name} has a channel {name!r} already")
+    return widened_by(task.channels, name, size, low, high)
+
+
+def widened_by(channels: Channels, name: str, size: int, low: float, high: float) -> Channels:
+    """Channels and one more, behind them, with values between `low` and `high`."""
     if np.ndim(channels.low) or np.ndim(channels.high):
         below, above = (tuple(float(x) for x in bound) for bound in channels.bounds())
         bounds = {"low": (*below, *(low,) * size), "high": (*above, *(high,) * size)}

@@ -13,7 +13,7 @@ from neurojax.core.parameters import canonical, is_traced, parameters, quantity,
 from neurojax.core.spaces import Channels
 from neurojax.core.task import Deviation, Task
 from neurojax.errors import InvalidArgument
-from neurojax.modifiers.base import Modifier
+from neurojax.modifiers.base import Modifier, widened_by
 from neurojax.modifiers.several import Several, rows_of, several
 from neurojax.modifiers.written import read_task, written
 
@@ -246,13 +246,8 @@ class Schedule(Modifier):
             return inner
         sizes = tuple((_sub(name, "rule"), n) for name, n in inner.sizes)
         shapes = tuple((_sub(name, "rule"), shape) for name, shape in inner.shapes)
-        low, high = inner.low, inner.high
-        if np.ndim(low) or np.ndim(high):
-            low, high = (tuple(float(x) for x in bound) for bound in inner.bounds())
-            low, high = (*low, *(0.0,) * self.inner.count), (*high, *(1.0,) * self.inner.count)
-        else:
-            low, high = min(float(low), 0.0), max(float(high), 1.0)  # type: ignore[arg-type]
-        return Channels((*sizes, ("rule", self.inner.count)), low=low, high=high, shapes=shapes)
+        renamed = Channels(sizes, low=inner.low, high=inner.high, shapes=shapes)
+        return widened_by(renamed, "rule", self.inner.count, 0.0, 1.0)
 
     def units(self, condition):
         return "" if condition == "task" else self.inner.units(_unsub(condition, "task"))

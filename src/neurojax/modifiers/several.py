@@ -18,7 +18,7 @@ from neurojax.core.task import Steps, Task
 from neurojax.core.timing import Law, Until
 from neurojax.core.trial import Consequence, Trial
 from neurojax.errors import InvalidArgument
-from neurojax.modifiers.base import Modifier, tell
+from neurojax.modifiers.base import Holding, Modifier, tell
 from neurojax.modifiers.common import (
     Conditions,
     actions_of,
@@ -154,14 +154,12 @@ def _row(stacked: Any, index: Any) -> Any:
 # ---------------------------------------------------------------------- one code
 
 
-class Family(Several):
+class Family(Holding, Several):
     """Tasks of one structure, as a stack: a trial's task is a row of it, and a step costs that of one task.
 
     Attributes:
         inner: the stack.
     """
-
-    inner: Any = struct.field(default=None)
 
     @property
     def switches(self):
@@ -173,30 +171,11 @@ class Family(Several):
     def at(self, index):
         return _row(self.inner, index)
 
-    def with_room(self, steps):
-        return super().with_room(steps).replace(inner=self.inner.with_room(steps))
-
     # What follows has one value for all rows, because it is structure.
-
-    @property
-    def period_names(self):
-        return self.inner.period_names
 
     @property
     def deviations(self):
         return self.inner.deviations
-
-    @property
-    def channels(self):
-        return self.inner.channels
-
-    @property
-    def actions(self):
-        return self.inner.actions
-
-    @property
-    def closed_loop(self):
-        return self.inner.closed_loop
 
     def units(self, condition):
         return self.inner.units(condition)
@@ -230,10 +209,6 @@ class Family(Several):
         own = self.at(index).next_memory(self.memory_at(memory, index), trial, result, draw)
         put = lambda rows, one: jnp.asarray(rows).at[index].set(jnp.asarray(one).astype(rows.dtype))
         return jax.tree.map(put, memory, own)
-
-    def told(self, state: Any, action: Any, reward: Any) -> Any:
-        """As `Modifier.told`."""
-        return tell(self.inner, state, action, reward)
 
 
 # ---------------------------------------------------------------------- different code
