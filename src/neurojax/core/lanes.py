@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
-from neurojax.core.chance import Chance, check_key
-from neurojax.core.draw import Draw, Quantity, check_given
-from neurojax.core.session import start_memory
+from neurojax.core.chance import check_key
+from neurojax.core.draw import Quantity, check_given
+from neurojax.core.session import outline
 from neurojax.core.task import Task
 from neurojax.errors import InvalidArgument, unknown
 
@@ -107,19 +107,9 @@ def prepare(task: Task, key: jax.Array, batch_size: int, given: Mapping[str, Any
 
 def drawn_quantities(task: Task) -> dict[str, Any]:
     """What a task draws and that may be given instead, by name: its conditions, and the durations of its periods."""
-    found: dict[str, Any] = {}
-
-    def discover(task, words):
-        chance = Chance(words, jnp.uint32(0))
-        memory = start_memory(task, chance)
-        held = task.resolve(memory)
-        draw = Draw(chance, "trial", 0, None, held.laws, held.dt)
-        held.conditions(draw, memory)
-        lengths = {name: Quantity("duration", period=name) for name in held.laws if name not in draw.periods}
-        found.update({**lengths, **draw.seen})
-
-    jax.eval_shape(discover, task, jax.ShapeDtypeStruct((2,), jnp.uint32))
-    return found
+    look = outline(task)
+    lengths = {name: Quantity("duration", period=name) for name in look.laws if name not in look.periods}
+    return {**lengths, **look.seen}
 
 
 def lane_numbers(batch_size: int) -> jax.Array:

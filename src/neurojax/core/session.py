@@ -9,6 +9,8 @@ All functions are unbatched. `step` here is the absolute step of the session: th
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -17,8 +19,9 @@ import numpy as np
 from flax import struct
 
 from neurojax.core.chance import Chance
-from neurojax.core.draw import Draw
+from neurojax.core.draw import Draw, Quantity
 from neurojax.core.task import Task
+from neurojax.core.timing import Law
 from neurojax.core.trial import Consequence, Drawn, Outcome, Result, Trial
 
 
@@ -63,13 +66,53 @@ def draw_trial(task: Task, memory: Any, chance: Chance, step, given=None) -> Dra
     # A duration may be given like a condition, unless a condition has its name.
     stated = {name for name in given or {} if name not in draw.seen}
     laws = task.laws_under(conditions)
-    lengths = Draw(chance, "duration", step, {name: given[name] for name in stated} if given else None, laws, task.dt)
-    durations = {
-        name: jnp.round(lengths.duration(name) / np.float32(task.dt)).astype(jnp.int32)
-        for name, law in laws.items()
-        if (law.random or name in stated) and name not in draw.periods
-    }
-    return Drawn(conditions=conditions, durations=durations)
+    drawn = [name for name, law in laws.items() if (law.random or name in stated) and name not in draw.periods]
+    lengths = {name: given[name] for name in stated} if given else None
+    return Drawn(conditions=conditions, durations=draw_durations(task, laws, drawn, chance, step, lengths))
+
+
+def draw_durations(
+    task: Task, laws: Mapping[str, Law], periods: Iterable[str], chance: Chance, step, given=None
+) -> dict[str, jax.Array]:
+    """int32 whole steps by period: the durations of a trial that starts at an absolute step."""
+    draw = Draw(chance, "duration", step, given, laws, task.dt)
+    return {name: jnp.round(draw.duration(name) / np.float32(task.dt)).astype(jnp.int32) for name in periods}
+
+
+@dataclasses.dataclass(frozen=True)
+class Outline:
+    """What a task draws and remembers, as its rules tell when they are traced; nothing is computed.
+
+    Attributes:
+        memory: shapes and dtypes of what it remembers.
+        conditions: shapes and dtypes by name.
+        seen: its quantities by name.
+        periods: those whose duration is among the conditions.
+        laws: the law of each timed period, of a trial with these conditions.
+    """
+
+    memory: Any
+    conditions: dict[str, Any]
+    seen: dict[str, Quantity]
+    periods: set[str]
+    laws: Mapping[str, Law]
+
+
+def outline(task: Task) -> Outline:
+    """What a task draws and remembers."""
+    told: list[Any] = []
+
+    def trace(task, words):
+        chance = Chance(words, jnp.uint32(0))
+        memory = start_memory(task, chance)
+        held = task.resolve(memory)
+        draw = Draw(chance, "trial", 0, None, held.laws, held.dt)
+        conditions = {name: jnp.asarray(value) for name, value in held.conditions(draw, memory).items()}
+        told.append((draw.seen, draw.periods, held.laws_under(conditions)))
+        return memory, conditions
+
+    memory, conditions = jax.eval_shape(trace, task, jax.ShapeDtypeStruct((2,), jnp.uint32))
+    return Outline(memory, conditions, *told[0])
 
 
 def start_memory(task: Task, chance: Chance, step=None) -> Any:

@@ -206,6 +206,12 @@ def pick(values, u):
     return jnp.asarray(values)[index]
 
 
+def pick_other(index, n: int, u):
+    """int32: one of the numbers 0 .. n - 1 but `index`, each as likely, by a uniform `u`; 0 of one alone."""
+    step = 1 + jnp.minimum((u * np.float32(n - 1)).astype(jnp.int32), max(n - 2, 0))
+    return jnp.mod(index + step, n)
+
+
 def pick_weighted(weights, u):
     """int32: the index at the quantile `u` in [0, 1) of `weights` `[n]`, each as likely as its share of their sum."""
     edges = jnp.cumsum(weights)

@@ -236,7 +236,7 @@ def session(
         actions=actions if played else None,
         rewards=rewards if played else None,
         result=result if played else None,
-        about=_about(task, words, policy),
+        about=about_task(task, words, policy),
         _task=task,
     )
 
@@ -307,7 +307,8 @@ def _count_trials(n_trials: Any, words: Any) -> int:
 # ---------------------------------------------------------------------- what made them
 
 
-def _about(task: Task, words: Any, policy: Any) -> dict[str, Any]:
+def about_task(task: Task, words: Any, policy: Any) -> dict[str, Any]:
+    """What made data of a task, in plain numbers and words: see `SessionData.about`."""
     import neurojax
 
     base = getattr(task, "base", task)

@@ -139,15 +139,19 @@ def _put_result(task: Task, result: Result, put) -> None:
 
 def _of_trajectory(task: Task, run: Any) -> DataFrame:
     """The ended trials of B sessions, session by session."""
+    session, step, conditions, result = ended_in(run)
+    count = np.cumsum(np.asarray(run.new_trial), axis=1)[session, step] - 1
+    return table_of(task, conditions, result, extra={"session": session, "trial": count})
+
+
+def ended_in(run: Any) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], Result]:
+    """Of a trajectory's N ended trials, lane by lane: lane and last step `[N]`, conditions and results `[N, ...]`."""
     import jax
 
-    ended = np.asarray(run.new_trial)
-    session, step = np.nonzero(ended)
-    count = np.cumsum(ended, axis=1)[session, step] - 1
-    chosen = lambda x: np.asarray(x)[session, step]
+    lane, step = np.nonzero(np.asarray(run.new_trial))
+    chosen = lambda x: np.asarray(x)[lane, step]
     conditions = {name: chosen(values) for name, values in run.conditions.items()}
-    result = jax.tree.map(chosen, run.results)
-    return table_of(task, conditions, result, extra={"session": session, "trial": count})
+    return lane, step, conditions, jax.tree.map(chosen, run.results)
 
 
 def conditions_of(task: Task, table: DataFrame) -> dict[str, np.ndarray]:

@@ -11,9 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neurojax.core.chance import Chance
-from neurojax.core.draw import Draw
-from neurojax.core.session import start_memory
+from neurojax.core.session import outline
 from neurojax.core.spaces import Box, Channels, Discrete
 from neurojax.core.task import Task
 from neurojax.errors import InvalidArgument
@@ -161,20 +159,10 @@ def conditions_of(tasks: Sequence[Task], labels: Sequence[str]) -> Conditions:
 
 def _look(task: Task) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
     """Shape and dtype of a task's conditions; kind and shape of what it draws; the periods that are not among those."""
-    seen, timed = {}, set()
-
-    def discover(task, words):
-        chance = Chance(words, jnp.uint32(0))
-        memory = start_memory(task, chance)
-        held = task.resolve(memory)
-        draw = Draw(chance, "trial", 0, None, held.laws, held.dt)
-        conditions = {name: jnp.asarray(value) for name, value in held.conditions(draw, memory).items()}
-        seen.update({name: (quantity.kind, quantity.shape) for name, quantity in draw.seen.items()})
-        timed.update(name for name in held.laws if name not in draw.periods)
-        return conditions
-
-    found = jax.eval_shape(discover, task, jax.ShapeDtypeStruct((2,), jnp.uint32))
-    return {name: (value.shape, str(value.dtype)) for name, value in found.items()}, seen, timed
+    look = outline(task)
+    shapes = {name: (value.shape, str(value.dtype)) for name, value in look.conditions.items()}
+    seen = {name: (quantity.kind, quantity.shape) for name, quantity in look.seen.items()}
+    return shapes, seen, set(look.laws) - look.periods
 
 
 def names_of(task: Task) -> set[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from neurojax.core.lanes import drawn_quantities
 from neurojax.core.parameters import quantity, structure
 from neurojax.core.task import Task
-from neurojax.core.timing import pick_weighted
+from neurojax.core.timing import pick_other, pick_weighted
 from neurojax.errors import InvalidArgument
 from neurojax.modifiers.base import Remembering, layers
 
@@ -116,8 +116,7 @@ class Blocks(Deciding):
     def next_own(self, own, trial, result, draw):
         u = draw.chance("block").uniform((3,))
         over = (own["left"] == 1) | (u[0] < self.hazard)
-        step = 1 + jnp.minimum((u[1] * np.float32(self.blocks - 1)).astype(jnp.int32), max(self.blocks - 2, 0))
-        other = jnp.mod(own["block"] + step, self.blocks)
+        other = pick_other(own["block"], self.blocks, u[1])
         return {
             "block": jnp.where(over, other, own["block"]),
             "left": jnp.where(over, self._length(u[2]), jnp.maximum(own["left"] - 1, 0)),

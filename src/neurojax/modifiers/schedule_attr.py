@@ -15,6 +15,7 @@ from neurojax.core.lanes import drawn_quantities
 from neurojax.core.parameters import parameters, quantity, structure
 from neurojax.core.stack import stack
 from neurojax.core.task import Deviation, Task
+from neurojax.core.timing import pick_other
 from neurojax.errors import InvalidArgument
 from neurojax.modifiers.base import Modifier, Remembering, layers
 
@@ -227,8 +228,7 @@ class ScheduleAttr(Remembering):
         if self.order.startswith("sequential"):
             coming = jnp.mod(index + 1, n) if self.cycle else jnp.minimum(index + 1, n - 1)
         elif self._blocks and n > 1:
-            step = 1 + jnp.minimum((u * np.float32(n - 1)).astype(jnp.int32), n - 2)
-            coming = jnp.mod(index + step, n)
+            coming = pick_other(index, n, u)
         else:
             coming = jnp.minimum((u * np.float32(n)).astype(jnp.int32), n - 1)
         over = own["left"] <= 1

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.draw import Draw
 from neurojax.core.parameters import is_traced
-from neurojax.core.session import start_memory
+from neurojax.core.session import draw_durations, outline
 from neurojax.core.task import Task
 from neurojax.core.trial import Drawn
 
@@ -55,10 +54,8 @@ def periods_of(
 @partial(jax.jit, static_argnums=0)
 def _bounds(random: tuple[str, ...], task: Task, words, conditions, lanes, starts):
     def one(conditions, lane, start):
-        draw = Draw(Chance(words, lane), "duration", start, None, task.laws_under(conditions), task.dt)
-        durations = {
-            name: jnp.round(draw.duration(name) / np.float32(task.dt)).astype(jnp.int32) for name in random
-        }  # as `core.session.draw_trial`
+        laws = task.laws_under(conditions)
+        durations = draw_durations(task, laws, random, Chance(words, lane), start)
         return task.trial(Drawn(conditions=conditions, durations=durations)).bounds(task.period_names)
 
     return jax.vmap(one)(conditions, lanes, starts)
@@ -66,20 +63,9 @@ def _bounds(random: tuple[str, ...], task: Task, words, conditions, lanes, start
 
 def _asked(task: Task) -> tuple[bool, tuple[str, ...]]:
     """Whether memory changes the task between trials, and the periods whose duration is drawn and no condition."""
-    words = jax.ShapeDtypeStruct((2,), jnp.uint32)
-    found: list[tuple[str, ...]] = []
+    look = outline(task)
     changes: list[bool] = []
-
-    def discover(task, words):
-        chance = Chance(words, jnp.uint32(0))
-        memory = start_memory(task, chance)
-        held = task.resolve(memory)
-        draw = Draw(chance, "trial", 0, None, held.laws, held.dt)
-        laws = held.laws_under(held.conditions(draw, memory))
-        found.append(tuple(name for name, law in laws.items() if law.random and name not in draw.periods))
-        return memory
-
-    memory = jax.eval_shape(discover, task, words)
     arrays = jax.tree.map(jnp.asarray, task)  # a NumPy array cannot be indexed by what is traced
-    jax.eval_shape(lambda memory: changes.append(is_traced(arrays.resolve(memory))), memory)
-    return changes[0], found[0]
+    jax.eval_shape(lambda memory: changes.append(is_traced(arrays.resolve(memory))), look.memory)
+    random = (name for name, law in look.laws.items() if law.random and name not in look.periods)
+    return changes[0], tuple(random)

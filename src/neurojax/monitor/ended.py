@@ -11,7 +11,7 @@ import numpy as np
 from neurojax.core.task import Task
 from neurojax.core.trial import Outcome
 from neurojax.data.sessions import SessionData, kinds_of
-from neurojax.data.tables import table_of
+from neurojax.data.tables import ended_in, table_of
 from neurojax.envs.rollout import Played, Rollout, Trajectory
 from neurojax.errors import InvalidArgument, unknown
 from neurojax.monitor.clock import periods_of
@@ -91,10 +91,7 @@ def ended_trials(task: Task, data: Any, *, key: jax.Array | None = None, step: i
     if isinstance(data, DataFrame):
         return _of_table(task, data)
     if isinstance(data, Trajectory):
-        line, end = np.nonzero(np.asarray(data.new_trial))  # lane by lane, as in `nj.table`
-        chosen = lambda x: np.asarray(x)[line, end]
-        conditions = {name: chosen(values) for name, values in data.conditions.items()}
-        result = jax.tree.map(chosen, data.results)
+        line, end, conditions, result = ended_in(data)
         start = end - np.asarray(result.response_step)
         periods, why = periods_of(task, conditions, line, start + step, key)
         frame = _frame(task, conditions, result, line, end + step, periods)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurojax.core.task import Task
-from neurojax.data.sessions import _about
+from neurojax.data.sessions import about_task
 from neurojax.errors import DamagedFile, ExistingRun, InvalidArgument
 from neurojax.files import read_text, write_atomic
 
@@ -25,7 +25,7 @@ def describe(task: Task, seed: int | None, settings: dict[str, Any]) -> dict[str
     """Task, seed, versions, the time (UTC) and the monitor's own settings, in plain numbers and words."""
     import jax
 
-    about = {name: value for name, value in _about(task, (), None).items() if name not in ("key", "policy")}
+    about = {name: value for name, value in about_task(task, (), None).items() if name not in ("key", "policy")}
     about |= {"format": FORMAT, "seed": seed, "monitor": settings}
     about["versions"] = {"python": platform.python_version(), "jax": jax.__version__, "numpy": np.__version__}
     about["began"] = datetime.now(UTC).isoformat(timespec="milliseconds")

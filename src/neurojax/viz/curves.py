@@ -110,16 +110,16 @@ def plot_psychometric(
     axes.axvline(0, color=GREY, linewidth=0.6)
     if ideal is not None:
         axes.plot(x, ideal(x), color=GREEN, linewidth=1.4, linestyle="--", label="ideal observer")
-    _points(axes, choices, fit, x, BLUE, "o", "network")
+    points(axes, choices, fit, x, BLUE, "o", "network")
     if animals is not None:
-        _points(axes, *animals, x, RED, "s", "animals")
+        points(axes, *animals, x, RED, "s", "animals")
     axes.set_ylim(-0.03, 1.03)
     axes.legend(fontsize=9, frameon=False, loc="upper left")
     tidy(axes, x="signed coherence (%; positive: evidence for the right)", y="P(right | choice)")
     return figure
 
 
-def _points(
+def points(
     axes: Axes, choices: Choices, fit: PsychometricFit, x: np.ndarray, colour: str, marker: str, name: str
 ) -> None:
     p = choices.proportion

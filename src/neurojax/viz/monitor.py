@@ -179,7 +179,7 @@ def _judged(trials: Any) -> Any:
 
 def _draw_psychometric(axes: Axes, trials: Any) -> None:
     from neurojax.analysis.psychometric import count_choices, fit_psychometric
-    from neurojax.viz.curves import _points
+    from neurojax.viz.curves import points
 
     side = np.where(trials["ground_truth"].to_numpy() == 1, 1.0, -1.0)  # the right is 1, which is action 2
     signed = side * trials["coherence"].to_numpy(np.float64)
@@ -190,7 +190,7 @@ def _draw_psychometric(axes: Axes, trials: Any) -> None:
     axes.axvline(0, color=GREY, linewidth=0.6)
     x = np.linspace(-reach, reach, 401)
     if choices.answered.sum():
-        _points(axes, choices, fit_psychometric(choices), x, BLUE, "o", str(trials["stage"].iloc[-1]))
+        points(axes, choices, fit_psychometric(choices), x, BLUE, "o", str(trials["stage"].iloc[-1]))
         axes.legend(fontsize=8, frameon=False, loc="lower right")
     axes.set_ylim(-0.03, 1.03)
     tidy(axes, x="signed coherence (%)", y="P(right | choice)", title=_which(trials))
