@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import describe
+from benchmarks.tables import grid, in_words
+
 ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE = ROOT / "benchmarks" / "learning.json", ROOT / "benchmarks" / "LEARNING.md"
 
@@ -287,7 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
         found = run()
         record = read()
         record["runs"][name] = {**found, "date": time.strftime("%Y-%m-%d")}
-        record["machine"] = _machine()
+        record["machine"] = in_words(describe())
         write(record)
         _say(f"  {json.dumps(found)}")
     PAGE.write_text(page(read()), encoding="utf-8")
@@ -328,24 +331,23 @@ def _perceptual_part(runs: dict[str, Any]) -> Iterator[str]:
     yield "PPO, GRU 64, default settings but for 400 updates. Accuracy of the greedy agent at 6.4% coherence over all"
     yield "trials (ideal .979); wall time of the whole run, compiling included; time until the mean performance of a"
     yield "report (10 updates) was .8 under the task's own draws, exploring."
-    yield from (
-        "",
-        _row("seed", "accuracy at 6.4%", "seconds", "of them compiling", "seconds to .8", "steps/s"),
-        _rule(6),
-    )
+    rows = []
     for run in sorted(found, key=lambda run: run["seed"]):
         to = "-" if run["seconds_to_80"] is None else f"{run['seconds_to_80']:.0f}"
         cells = (run["seed"], f"{run['accuracy']:.4f}", f"{run['seconds']:.0f}", f"{run['compile_seconds']:.0f}", to)
-        yield _row(*cells, f"{run['steps_per_second']:,.0f}")
+        rows.append((*cells, f"{run['steps_per_second']:,.0f}"))
+    header = ("seed", "accuracy at 6.4%", "seconds", "of them compiling", "seconds to .8", "steps/s")
+    yield from ("", *grid(header, rows))
     peers = [run for name, run in runs.items() if name.startswith("neurogym/")]
     if peers:
         named = ", ".join(f"{name} {number}" for name, number in peers[0]["packages"].items())
         yield from ("", f"NeuroGym's own example ({named}; dt 100 ms, stimulus 500 ms, one environment; stopped after")
         yield f"{max(run['seconds'] for run in peers):.0f} s; .8 over the last 200 trials):"
-        yield from ("", _row("seed", "steps/s", "seconds to .8", "performance at the end"), _rule(4))
+        rows = []
         for run in sorted(peers, key=lambda run: run["seed"]):
             to = "never" if run["seconds_to_80"] is None else f"{run['seconds_to_80']:.0f}"
-            yield _row(run["seed"], f"{run['steps_per_second']:,.0f}", to, f"{run['last_performance']:.3f}")
+            rows.append((run["seed"], f"{run['steps_per_second']:,.0f}", to, f"{run['last_performance']:.3f}"))
+        yield from ("", *grid(("seed", "steps/s", "seconds to .8", "performance at the end"), rows))
 
 
 def _kinds_part(runs: dict[str, Any]) -> Iterator[str]:
@@ -356,7 +358,7 @@ def _kinds_part(runs: dict[str, Any]) -> Iterator[str]:
     yield "PPO at its default settings, seed 0. Performance of the greedy agent in sessions, beside the task's"
     yield "reference numbers; the score is (performance - blind) / (ideal - blind)."
     header = ("task", "kind", "performance", "ideal", "blind", "random", "score", "answered", "aborted")
-    yield from ("", _row(*header), _rule(len(header)))
+    rows = []
     for run in found:
         ideal, blind = run["ideal"], run["blind"]
         known = ideal == ideal and blind == blind and ideal != blind
@@ -364,7 +366,8 @@ def _kinds_part(runs: dict[str, Any]) -> Iterator[str]:
         three = lambda x: "-" if x != x else f"{x:.3f}"
         numbers = (three(run["performance"]), three(ideal), three(blind), three(run["random"]), score)
         rates = (f"{run['response_rate']:.2f}", f"{run['abort_rate']:.2f}")
-        yield _row(run["task"], KINDS[run["task"]], *numbers, *rates)
+        rows.append((run["task"], KINDS[run["task"]], *numbers, *rates))
+    yield from ("", *grid(header, rows))
 
 
 def _bandit_part(runs: dict[str, Any]) -> Iterator[str]:
@@ -394,13 +397,12 @@ def _wagering_part(runs: dict[str, Any]) -> Iterator[str]:
         return
     yield from ("", "## Post-decision wagering", "")
     header = ("coherence (%)", *(f"{x:g}" for x in run["coherence"]))
-    yield from (_row(*header), _rule(len(header)))
-    for name, text in (
-        ("sure", "sure bets where offered"),
-        ("correct_alone", "correct, not offered"),
-        ("correct_waived", "correct, offered and waived"),
-    ):
-        yield _row(text, *(f"{p:.3f}" for p in run[name]))
+    named = {
+        "sure": "sure bets where offered",
+        "correct_alone": "correct, not offered",
+        "correct_waived": "correct, offered and waived",
+    }
+    yield from grid(header, [(text, *(f"{p:.3f}" for p in run[name])) for name, text in named.items()])
     yield from (
         "",
         f"Log odds of the sure bet by 10% of coherence {_pm(run['slope'])}; advantage of waived trials at the",
@@ -430,22 +432,6 @@ def _pm(pair: list[float]) -> str:
 
 def _listed(values: list[float]) -> str:
     return ", ".join(f"{value:.3f}" for value in values)
-
-
-def _row(*cells: Any) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
-def _rule(count: int) -> str:
-    return _row("---", *["---:"] * (count - 1))
-
-
-def _machine() -> str:
-    from benchmarks.machine import describe
-
-    m = describe()
-    packages = ", ".join(f"{name} {number}" for name, number in m.packages.items())
-    return f"{m.processor}, {m.cores} cores; {m.system}; Python {m.python}; {packages}."
 
 
 def _say(what: str) -> None:

@@ -270,12 +270,12 @@ def training(effort: Effort, devices: int, names=tuple(SETTINGS)) -> Iterator[Ro
         state = start_training(task, key, network, plan)
         steps = config.training.n_steps if config.training.data == "stream" else task.capacity
         calls = {BARE: (_bare(network, batch, steps, task.channels.size, updates, devices), updates)}
-        calls[name] = (_Trainer(partial(compiled, task, key, config, network, plan), state, updates), updates)
+        calls[name] = (Trainer(partial(compiled, task, key, config, network, plan), state, updates), updates)
         about = {"task": TASK, "devices": devices, "batch": batch, "loops": updates}
         yield from rows(calls, effort, "training", "updates", bounds={name: BARE}, **about)
 
 
-class _Trainer:
+class Trainer:
     """More updates of one run at each call; the first call compiles them."""
 
     def __init__(self, compile: Callable[..., Any], state: Any, updates: int):

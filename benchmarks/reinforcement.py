@@ -59,18 +59,13 @@ def _pieces(devices: int, training: dict[str, Any], hidden: int | None):
 
 def _training(devices: int, updates: int, training: dict[str, Any], hidden: int | None = None):
     """A call that makes so many updates of one run, how many steps these take, and its sessions."""
+    from benchmarks.measures import Trainer
     from neurojax.training import reinforced
 
     config, task, agent, plan = _pieces(devices, training, hidden)
     key = jax.random.key(0)
-    held = {"state": reinforced.start(task, key, agent, plan), "run": None}
-
-    def call():
-        if held["run"] is None:
-            held["run"] = reinforced.compiled(task, key, config, agent, plan, held["state"])
-        held["state"] = held["run"](held["state"], updates)
-        return held["state"]
-
+    state = reinforced.start(task, key, agent, plan)
+    call = Trainer(partial(reinforced.compiled, task, key, config, agent, plan), state, updates)
     return call, updates * plan.batch_size * plan.n_steps, plan.batch_size
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from benchmarks.goals import goals, plain, ratios
 from benchmarks.measures import NATIVE, RENDER_CALL, TASK
 from benchmarks.reasons import reason
-from benchmarks.record import Report, Row
+from benchmarks.record import Machine, Report, Row
 
 _TITLES = {
     "rendering": (
@@ -82,12 +84,17 @@ def tables(report: Report) -> list[Table]:
 def machine(report: Report) -> str:
     """Where it was measured, in a paragraph."""
     m = report.machine
-    packages = ", ".join(f"{name} {version}" for name, version in m.packages.items())
     others = sorted({row.device for row in report.rows} - {"cpu"})
-    where = ", ".join([m.processor, f"{m.cores} cores", *others])
     load = "" if m.load is None else f" Load average before the run {m.load:.1f}."
     quick = " QUICK MODE: shows that it works, not how fast." if report.quick else ""
-    return f"{where}; {m.system}; Python {m.python}; {packages}. {report.date}.{load}{quick}"
+    return f"{in_words(m, *others)} {report.date}.{load}{quick}"
+
+
+def in_words(machine: Machine, *devices: str) -> str:
+    """A machine, its Python and packages, in a sentence."""
+    packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    where = ", ".join([machine.processor, f"{machine.cores} cores", *devices])
+    return f"{where}; {machine.system}; Python {machine.python}; {packages}."
 
 
 def show(report: Report) -> None:
@@ -131,15 +138,16 @@ def markdown(report: Report, option: str = "--write-results", record: str = "res
     for table in tables(report):
         lines += ["", f"## {table.title}", ""]
         lines += [table.note, ""] if table.note else []
-        lines += [_line(table.header), _line(["---"] + ["---:"] * (len(table.header) - 1))]
-        lines += [_line(cells) for cells in table.rows]
+        lines += grid(table.header, table.rows)
     if report.skipped:
         lines += ["", "## Not measured", "", *(f"- {sentence}" for sentence in report.skipped)]
     return "\n".join(lines) + "\n"
 
 
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def grid(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """The lines of a table in Markdown: words on the left, numbers on the right."""
+    cells = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return ["| " + " | ".join(map(str, row)) + " |" for row in cells]
 
 
 def _cells(row: Row) -> list[str]:

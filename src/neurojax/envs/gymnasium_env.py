@@ -21,7 +21,7 @@ from neurojax.envs.gymnasium_spaces import (
     check_render_mode,
     observation_space,
 )
-from neurojax.envs.gymnasium_steps import RESULTS, Lanes, as_limits, clocks, seed_words, start_lanes, step_lanes, unpack
+from neurojax.envs.gymnasium_steps import RESULTS, Lanes, Seeds, as_limits, clocks, start_lanes, step_lanes, unpack
 from neurojax.errors import InvalidArgument
 
 
@@ -82,10 +82,7 @@ class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
         self.metadata = {**self.metadata, "render_fps": max(1, round(1000 / self.task.dt))}  # as time goes
         self.observation_space = observation_space(self.task)
         self.action_space = action_space(self.task)
-        if seed is not None:
-            seed_words(seed)
-        self._first_seed = seed
-        self._words: jax.Array | None = None
+        self._seeds = Seeds(seed)
         self._next_lane = 0
         self._state: Lanes | None = None
         self._trial: dict[str, Any] | None = None  # the conditions of the running trial, once they are read
@@ -101,17 +98,13 @@ class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
         lane = check_options(options, ("lane",)).get("lane")
         if lane is not None and check_count("lane", lane, 0) >= 2**32:
             raise InvalidArgument(f"lane must be below 2**32, got {lane}")
-        if seed is None and self._words is None:
-            seed = self._first_seed
-        words = None if seed is None else seed_words(seed)
-        super().reset(seed=None if seed is None else int(seed))
-        if words is not None:
-            self._words, self._next_lane = jax.device_put(words), 0
-        elif self._words is None:
-            self._words = jax.device_put(seed_words(self.np_random.integers(2**32)))
+        seed = self._seeds.asked(seed)
+        super().reset(seed=seed)
+        if self._seeds.begin(seed, self.np_random):
+            self._next_lane = 0
         lane = self._next_lane if lane is None else int(lane)
         self._next_lane = lane + 1
-        self._state, packed = start_lanes(self.task, self._words, np.array([lane], np.uint32))
+        self._state, packed = start_lanes(self.task, self._seeds.words, np.array([lane], np.uint32))
         obs, conditions = unpack(packed)
         obs, trial = np.array(obs[0]), _of_one(conditions)
         self._trial = trial
@@ -125,7 +118,9 @@ class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
         if self._state is None:
             raise ResetNeeded("call reset() before step()")
         taken = as_actions(self.task, action, ())
-        self._state, packed = step_lanes(self.task, self._words, self._state, taken[None], self._limits, resets=False)
+        self._state, packed = step_lanes(
+            self.task, self._seeds.words, self._state, taken[None], self._limits, resets=False
+        )
         out = unpack(packed)
         obs, reward, ended = np.array(out.observation[0]), out.reward.item(), out.new_trial.item()
         best = _of_one(out.target)

@@ -209,6 +209,45 @@ def as_limits(episode_trials: Any, episode_steps: Any) -> np.ndarray:
     return np.array([min(_NEVER, value or _NEVER) for value in (episode_trials, episode_steps)], np.int32)
 
 
+class Seeds:
+    """Under which seed an environment's sessions are.
+
+    Args:
+        first: of the first reset, where that names none; default: another one each time.
+
+    Attributes:
+        words: uint32 `[2]`, of the seed; None before the first reset.
+
+    Raises:
+        InvalidArgument: as `seed_words`.
+    """
+
+    def __init__(self, first: int | None):
+        if first is not None:
+            seed_words(first)
+        self._first = first
+        self.words: jax.Array | None = None
+
+    def asked(self, seed: Any) -> int | None:
+        """The seed that a reset is to begin, of the one that it names; None: to go on.
+
+        Raises:
+            InvalidArgument: as `seed_words`.
+        """
+        seed = self._first if seed is None and self.words is None else seed
+        if seed is None:
+            return None
+        seed_words(seed)
+        return int(seed)
+
+    def begin(self, seed: int | None, rng: np.random.Generator) -> bool:
+        """Begin a seed, or one that `rng` draws where none was ever begun; return whether one was begun."""
+        if seed is None and self.words is not None:
+            return False
+        self.words = jax.device_put(seed_words(rng.integers(2**32) if seed is None else seed))
+        return True
+
+
 def seed_words(seed: Any) -> np.ndarray:
     """uint32 `[2]`: the words of `jax.random.key(seed)`.
 

@@ -23,7 +23,7 @@ from neurojax.envs.gymnasium_spaces import (
     check_render_mode,
     observation_space,
 )
-from neurojax.envs.gymnasium_steps import RESULTS, Lanes, as_limits, clocks, seed_words, start_lanes, step_lanes, unpack
+from neurojax.envs.gymnasium_steps import RESULTS, Lanes, Seeds, as_limits, clocks, start_lanes, step_lanes, unpack
 from neurojax.errors import InvalidArgument
 
 
@@ -97,10 +97,7 @@ class GymnasiumVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.single_action_space = action_space(self.task)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        if seed is not None:
-            seed_words(seed)
-        self._first_seed = seed
-        self._words: jax.Array | None = None
+        self._seeds = Seeds(seed)
         self._next_lane = 0
         self._state: Lanes | None = None
         self._everywhere = np.ones(num_envs, bool)
@@ -115,18 +112,14 @@ class GymnasiumVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             options: there are none.
         """
         check_options(options, ())
-        if seed is None and self._words is None:
-            seed = self._first_seed
-        words = None if seed is None else seed_words(seed)
-        super().reset(seed=None if seed is None else int(seed))
-        if words is not None:
-            self._words, self._next_lane = jax.device_put(words), 0
-        elif self._words is None:
-            self._words = jax.device_put(seed_words(self.np_random.integers(2**32)))
+        seed = self._seeds.asked(seed)
+        super().reset(seed=seed)
+        if self._seeds.begin(seed, self.np_random):
+            self._next_lane = 0
         elif self._state is not None:
             self._next_lane = int(np.max(self._state.lane)) // self.num_envs * self.num_envs + self.num_envs
         lanes = np.arange(self._next_lane, self._next_lane + self.num_envs, dtype=np.uint32)
-        self._state, packed = start_lanes(self.task, self._words, lanes)
+        self._state, packed = start_lanes(self.task, self._seeds.words, lanes)
         obs, conditions = unpack(packed)
         for drawing in self._drawings:
             drawing.restart()
@@ -139,7 +132,9 @@ class GymnasiumVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if self._state is None:
             raise ResetNeeded("call reset() before step()")
         taken = as_actions(self.task, actions, (self.num_envs,))
-        self._state, packed = step_lanes(self.task, self._words, self._state, taken, self._limits, resets=self._resets)
+        self._state, packed = step_lanes(
+            self.task, self._seeds.words, self._state, taken, self._limits, resets=self._resets
+        )
         out = unpack(packed)
         infos = self._infos(out)
         if out.final is not None and out.truncated.any():
