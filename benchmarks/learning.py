@@ -39,7 +39,7 @@ KINDS = {
     "EconomicDecisionMaking-v0": "value",
     "PostDecisionWager-v0": "wagering",
     "ProbabilisticReversal-v0": "reversal",
-    "Bandit-v0": "foraging between two options",
+    "DynamicForaging-v0": "foraging between two places",
     "DawTwoStep-v0": "two steps",
     "PulseDecisionMaking-v0": "accumulation of pulses",
 }

@@ -159,6 +159,61 @@ def test_references_of_restless_arms():
     assert task.set(decay=0.99999, diffusion=0.01, sigma=0).references()["ideal"] > 0.95
 
 
+# ------------------------------------------------------------------ foraging
+
+
+def alternate(carry, seen, action, reward, u):
+    """Holds until the tone, then takes the sides in turn."""
+    go = seen[0] > 0.5
+    return jnp.where(go, 3 - carry, carry), jnp.where(go, carry, 0)
+
+
+def one_side(carry, seen, action, reward, u):
+    return carry, jnp.where(seen[0] > 0.5, carry, 0)
+
+
+@pytest.mark.parametrize("baiting", [True, False])
+def test_what_is_not_collected_waits(baiting):
+    """Who takes turns finds what was put there in two trials: p (2 - p); who stays finds p."""
+    task = nj.make("DynamicForaging-v0", ratios=[[3, 1]], reward_sum=0.8, baiting=baiting, block_min=1e6, block_max=1e6)
+    p = np.array([0.6, 0.2])
+    found = play(task, alternate, jnp.int32(1), 64, 400)
+    ended = found["new_trial"] & (np.arange(400) > 20)
+    expected = np.mean(p * (2 - p)) if baiting else np.mean(p)
+    assert found["reward"][ended].mean() == pytest.approx(expected, abs=0.015)
+    found = play(task, one_side, jnp.int32(1), 64, 400)
+    richer = np.where(found["conditions"]["rich"] == 0, 0.6, 0.2)[found["new_trial"]]
+    assert found["reward"][found["new_trial"]].mean() == pytest.approx(richer.mean(), abs=0.015)
+
+
+def test_the_best_side_is_the_one_likelier_to_pay():
+    """With .6 and .2, the poor side is as good after 1 - .8^n > .6: from the fifth trial on."""
+    task = nj.make("DynamicForaging-v0", ratios=[[3, 1]], reward_sum=0.8, block_min=1e6, block_max=1e6)
+    found = play(task, one_side, jnp.int32(1), 32, 60)
+    ended, rich = found["new_trial"], found["conditions"]["rich"][:, 0] == 0
+    best = found["conditions"]["ground_truth"][rich][:, ended[0]]
+    assert best[:, :10].tolist() == [[0] * 4 + [1] * 6] * rich.sum()
+
+
+def test_the_richer_side_changes_with_the_block():
+    task = nj.make("DynamicForaging-v0", block_min=5, block_max=9)
+    found = play(task, one_side, jnp.int32(2), 200, 400)
+    rich = found["conditions"]["rich"][:, found["new_trial"][0]]
+    turns = [np.diff(np.flatnonzero(np.diff(row))) for row in rich]
+    lengths = np.concatenate(turns)
+    assert set(lengths) == {5, 6, 7, 8}  # floored below the upper bound
+    assert lengths.mean() == pytest.approx(6.5, abs=0.15)
+
+
+def test_references_of_foraging():
+    task = nj.make("DynamicForaging-v0")
+    numbers = task.references()
+    assert numbers["ideal"] == pytest.approx(0.74, abs=0.02)
+    assert numbers["blind"] == pytest.approx(0.51, abs=0.03)
+    sure = task.set(ratios=[[1, 0]], reward_sum=1.0, block_min=1000, block_max=1000)
+    assert sure.references()["ideal"] > 0.98  # one look tells which side pays
+
+
 # ------------------------------------------------------------------ reversals
 
 

@@ -45,6 +45,7 @@ LIBRARY: dict[str, str] = {
     "BernoulliBandit-v0": "neurojax.tasks.bandits:BernoulliBandit",
     "RestlessBandit-v0": "neurojax.tasks.bandits:RestlessBandit",
     "ProbabilisticReversal-v0": "neurojax.tasks.bandits:ProbabilisticReversal",
+    "DynamicForaging-v0": "neurojax.tasks.foraging:DynamicForaging",
     "DawTwoStep-v0": "neurojax.tasks.two_step:DawTwoStep",
     "DawTwoStage-v0": "neurojax.tasks.two_step:DawTwoStage",
     "MillerTwoStep-v0": "neurojax.tasks.two_step:MillerTwoStep",
