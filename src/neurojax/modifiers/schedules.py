@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,13 +14,14 @@ from neurojax.core.task import Deviation, Task
 from neurojax.errors import InvalidArgument
 from neurojax.modifiers.base import Modifier, widened_by
 from neurojax.modifiers.several import Several, rows_of, several
+from neurojax.modifiers.taking import Taking, sub
 from neurojax.modifiers.written import read_task, written
 
 ORDERS = ("random", "sequential", "random_block", "sequential_block", "session")
 STARTS = ("anywhere", "first")
 
 
-class Schedule(Modifier):
+class Schedule(Taking):
     """Several tasks in one session: each trial is of one of them, and an input may tell which.
 
     Orders: with "random" each trial draws its task; with "sequential" the tasks take turns; "random_block" and
@@ -59,7 +59,6 @@ class Schedule(Modifier):
 
     TAGS = ("multi-task",)
     KEYWORDS = ("others", "names")
-    HOLDS_CLOCK = True  # each task has periods and rewards of its own
     DEVIATIONS = (
         Deviation(
             what="ScheduleEnvs: first trial of a session",
@@ -224,12 +223,6 @@ class Schedule(Modifier):
         return f"Schedule of {', '.join(self.inner.labels)} ({self.order})"
 
     @property
-    def base(self):
-        """The first task, inside all modifiers."""
-        first = self.inner.part(0)
-        return first.base if isinstance(first, Modifier) else first
-
-    @property
     def tasks(self) -> tuple[str, ...]:
         """The label of each task, by the number that `task` among the conditions has."""
         return self.inner.labels
@@ -244,13 +237,10 @@ class Schedule(Modifier):
         inner = self.inner.channels
         if not self.identity:
             return inner
-        sizes = tuple((_sub(name, "rule"), n) for name, n in inner.sizes)
-        shapes = tuple((_sub(name, "rule"), shape) for name, shape in inner.shapes)
+        sizes = tuple((sub(name, "rule"), n) for name, n in inner.sizes)
+        shapes = tuple((sub(name, "rule"), shape) for name, shape in inner.shapes)
         renamed = Channels(sizes, low=inner.low, high=inner.high, shapes=shapes)
         return widened_by(renamed, "rule", self.inner.count, 0.0, 1.0)
-
-    def units(self, condition):
-        return "" if condition == "task" else self.inner.units(_unsub(condition, "task"))
 
     @property
     def unused_parameters(self):
@@ -313,7 +303,7 @@ class Schedule(Modifier):
     def next_memory(self, memory, trial, result, draw):
         task = trial["task"]
         number = self.only if self.only >= 0 else task
-        after = self.inner.memory_after(memory["tasks"], number, self._trial(trial), result, draw)
+        after = self.inner.memory_after(memory["tasks"], number, self.trial_of(trial), result, draw)
         coming = self._next(task, draw.under(self._layer))
         if not self._blocks:
             return {"task": coming, "tasks": after}
@@ -341,12 +331,8 @@ class Schedule(Modifier):
 
     # ------------------------------------------------------------------ the rules are those of the trial's task
 
-    def _at(self, conditions: Mapping[str, Any]) -> Task:
-        return self.inner.at(self.only if self.only >= 0 else conditions["task"])
-
-    def _trial(self, trial):
-        """The trial as the task sees it."""
-        return trial.replace(conditions=_inside(trial.conditions))
+    def at(self, conditions):
+        return self.inner.at(self.only) if self.only >= 0 else super().at(conditions)
 
     def conditions(self, draw, memory):
         if self.only >= 0:
@@ -355,64 +341,20 @@ class Schedule(Modifier):
         else:
             task = shown = draw.remembered("task", memory["task"], self.inner.count)
         held = self.inner.at(task)
-        own = draw.inside(held.laws, called=lambda name: _sub(name, "task"))
+        own = draw.inside(held.laws, called=lambda name: sub(name, "task"))
         values = held.conditions(own, self.inner.memory_at(memory["tasks"], task))
-        return {"task": shown, **{_sub(name, "task"): value for name, value in values.items()}}
-
-    def laws_under(self, conditions):
-        return self._at(conditions).laws_under(_inside(conditions))
-
-    def periods(self, conditions, steps):
-        if "task" not in conditions:  # the longest that any trial can be
-            return self.inner.longest_periods(steps)
-        held = self._at(conditions)
-        return held.periods(_inside(conditions), steps.of(held))
-
-    def init_state(self, trial):
-        return self._at(trial.conditions).init_state(self._trial(trial))
+        return {"task": shown, **{sub(name, "task"): value for name, value in values.items()}}
 
     def observe(self, trial, state, t):
-        shown = self._at(trial.conditions).observe(self._trial(trial), state, t)
+        shown = super().observe(trial, state, t)
         if not self.identity:
             return shown
         rule = self._numbers() == trial["task"]
-        return {**{_sub(name, "rule"): value for name, value in shown.items()}, "rule": rule}
+        return {**{sub(name, "rule"): value for name, value in shown.items()}, "rule": rule}
 
     def noise(self, trial, state, t, draw):
-        noise = self._at(trial.conditions).noise(self._trial(trial), state, t, draw)
-        return {_sub(name, "rule"): value for name, value in noise.items()} if self.identity else noise
-
-    def target(self, trial, state, t):
-        return self._at(trial.conditions).target(self._trial(trial), state, t)
-
-    def weight(self, trial, state, t):
-        return self._at(trial.conditions).weight(self._trial(trial), state, t)
-
-    def respond(self, trial, state, action, t, draw):
-        return self._at(trial.conditions).respond(self._trial(trial), state, action, t, draw)
-
-    def expire(self, trial, state):
-        return self._at(trial.conditions).expire(self._trial(trial), state)
-
-    def told(self, state, action, reward):
-        return self.inner.told(state, action, reward)
-
-
-# ---------------------------------------------------------------------- names, where a schedule holds another
-
-
-def _sub(name: str, own: str) -> str:
-    """The name outside of what a task calls `name`: with "sub" before it where the schedule has that name itself."""
-    return f"sub{name}" if re.fullmatch(f"(sub)*{own}", name) else name
-
-
-def _unsub(name: str, own: str) -> str:
-    """The name inside of what is called `name` outside."""
-    return name.removeprefix("sub") if re.fullmatch(f"(sub)+{own}", name) else name
-
-
-def _inside(conditions: Mapping[str, Any]) -> dict[str, Any]:
-    return {_unsub(name, "task"): value for name, value in conditions.items() if name != "task"}
+        noise = super().noise(trial, state, t, draw)
+        return {sub(name, "rule"): value for name, value in noise.items()} if self.identity else noise
 
 
 def _height(task: Any) -> int:
