@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import jax
-import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from neurojax.core.registry import make
 from neurojax.core.task import Task
-from neurojax.errors import DamagedFile, InvalidArgument, NeurojaxError, unknown
-from neurojax.files import read_text, write_atomic
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from neurojax.errors import InvalidArgument, unknown
+from neurojax.sections import Count, NotNegative, Positive, Section, Share, load_section, save_section
 
 # Fewer lanes a device are not worth sharing (measured on two cores, benchmarks/RESULTS.md).
 _LANES_EACH = 8
@@ -31,19 +24,7 @@ _FROM_REWARD: dict[str, dict[str, Any]] = {
 }
 
 
-class _Section(BaseModel):
-    """Settings that refuse what they do not know, in one line."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
-
-    def __init__(self, **settings: Any):
-        try:
-            super().__init__(**settings)
-        except ValidationError as error:
-            raise _in_one_line(error, type(self)) from None
-
-
-class TaskConfig(_Section):
+class TaskConfig(Section):
     """Which task.
 
     Attributes:
@@ -63,7 +44,7 @@ class TaskConfig(_Section):
         return self
 
 
-class NetworkConfig(_Section):
+class NetworkConfig(Section):
     """Which network.
 
     Attributes:
@@ -83,7 +64,7 @@ class NetworkConfig(_Section):
     memory: NotNegative = 2000.0
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """How to train. Some defaults are other ones where an agent learns from reward: those of task.dt, network.memory,
     updates, batch_size, learning_rate, clip and n_steps.
 
@@ -126,7 +107,7 @@ class TrainingConfig(_Section):
         return self
 
 
-class ReinforcementConfig(_Section):
+class ReinforcementConfig(Section):
     """How an agent learns from reward ("ppo" and "a2c").
 
     Attributes:
@@ -159,7 +140,7 @@ class ReinforcementConfig(_Section):
     ratio: Positive = 0.2
 
 
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """How to evaluate.
 
     Attributes:
@@ -174,7 +155,7 @@ class EvaluationConfig(_Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """All settings of a run.
 
     Raises:
@@ -189,6 +170,8 @@ class RunConfig(_Section):
         >>> config.replace({"network.kind": "leaky"}).network.kind
         'leaky'
     """
+
+    WHERE: ClassVar[str | None] = ""
 
     task: TaskConfig = Field(default_factory=TaskConfig)
     network: NetworkConfig = Field(default_factory=NetworkConfig)
@@ -266,16 +249,7 @@ def load_config(path: str | Path) -> RunConfig:
         DamagedFile: if the file is not TOML.
     """
     path = Path(path)
-    path = path / "config.toml" if path.is_dir() else path
-    text = read_text(path, "configuration")
-    try:
-        settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DamagedFile(f"the configuration {path} is damaged: {error}") from None
-    try:
-        return RunConfig(**settings)
-    except NeurojaxError as error:
-        raise type(error)(f"{error} (in {path})") from None
+    return load_section(RunConfig, path / "config.toml" if path.is_dir() else path, "configuration")
 
 
 def save_config(config: RunConfig, path: str | Path) -> Path:
@@ -284,26 +258,4 @@ def save_config(config: RunConfig, path: str | Path) -> Path:
     Raises:
         InvalidArgument: if the file cannot be written, or a task's keyword is not a number, text, list or table.
     """
-    try:
-        text = tomli_w.dumps(config.model_dump())
-    except TypeError as error:
-        raise InvalidArgument(f"task.keywords must be numbers, texts, lists or tables: {error}") from None
-    return write_atomic(path, text)
-
-
-def _in_one_line(error: ValidationError, section: type[BaseModel]) -> NeurojaxError:
-    problem = error.errors()[0]
-    path = [str(part) for part in problem["loc"]]
-    model: Any = section
-    for part in path[:-1]:  # down to the section in which the setting stands
-        field = getattr(model, "model_fields", {}).get(part)
-        model = field.annotation if field is not None else None
-    inner = problem.get("ctx", {}).get("error")
-    if isinstance(inner, NeurojaxError):
-        return inner
-    where = section.__name__.removesuffix("Config").lower()
-    if problem["type"] == "extra_forbidden":
-        return unknown("setting", path[-1], getattr(model, "model_fields", {}), where)
-    name = ".".join(p for p in path if not p.startswith(("constrained", "literal", "float")))
-    name = name if section is RunConfig else f"{where}.{name}"
-    return InvalidArgument(f"{name}: {problem['msg'].lower()}, got {problem['input']!r}")
+    return save_section(config, path, "task.keywords")
