@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
+import itertools
 import json
 
 import cases
@@ -11,10 +13,14 @@ import compare as parity
 import jax
 import numpy as np
 import pytest
+import sequences
 
 import neurojax as nj
+from neurojax.errors import InvalidArgument, UnknownName
+from neurojax.modifiers import MODIFIERS, modify
 
 SETTINGS = {setting.name: setting for setting in cases.SETTINGS}
+CHANGE = "first observation after another task"
 SESSIONS = json.loads((parity.DATA / "sessions.json").read_text())
 
 
@@ -68,7 +74,7 @@ def test_settings_cover_the_tasks():
 
 def test_conditions_cover_the_discrete_values():
     for name, setting in SETTINGS.items():
-        task = getattr(task_of(name), "base", task_of(name)) if setting.reaction_time is not None else task_of(name)
+        task = getattr(task_of(name), "base", task_of(name))
         values = lambda condition, name=name: set(reference(name).condition(condition).astype(np.float32).tolist())
         if setting.task == "PerceptualDecisionMaking-v0":
             assert values("ground_truth") == set(range(task.dim_ring)), name
@@ -122,6 +128,27 @@ def test_ready_set_go_target_comes_the_set_flash_earlier():
         assert np.array_equal(here[whole, :-flash], there[whole, flash:])
 
 
+def test_pass_reward_shows_the_cost_of_time_that_a_wrapper_outside_adds():
+    """The listed deviation is this cost and nothing else."""
+    ref = reference("pass-inside")
+    here, there = driven("pass-inside")["observation"], ref.values()["observation"]
+    later = ref.on & (ref.step > 0)
+    assert np.allclose((here - there)[later], [0, 0, 0, ref.meta["setting"]["wrappers"][-1]["urgency"]], atol=1e-6)
+    assert np.array_equal(here[:, 0], there[:, 0])
+
+
+def test_neurogym_shows_the_last_trial_again_where_the_task_changes():
+    """The deviation at a change of task is that NeuroGym shows the first frame of the trial before."""
+    ref = reference("turns-rule")
+    here, there = driven("turns-rule")["observation"], ref.values()["observation"]
+    task = ref.condition("task")[ref.trial].astype(int)
+    plays, steps = np.nonzero(parity.place_of(ref, task_of("turns-rule"), "Schedule", CHANGE))
+    rule = lambda task: np.eye(2)[task]
+    assert np.array_equal(here[plays, steps, -2:], rule(task[plays, steps]))
+    assert np.array_equal(there[plays, steps, -2:], rule(task[plays, steps - 1]))
+    assert np.array_equal(here[plays, steps, :-2], there[plays, steps, :-2])
+
+
 # ------------------------------------------------------------------ between trials
 
 
@@ -158,6 +185,66 @@ def test_blocks_follow_neurogym():
     for rule, size in zip(rules[1:], sizes[1:], strict=True):
         memory = after(memory, np.float32((size - 10 + 0.5) / 11))
         assert (int(memory["rule"]), int(memory["block_size"])) == (rule, size)
+
+
+# ------------------------------------------------------------------ what modifiers draw
+
+
+@functools.cache
+def modifiers() -> dict:
+    return sequences.recorded()
+
+
+@pytest.mark.parametrize("name", sequences.CASES)
+def test_modifiers_draw_as_neurogym(name):
+    """From the same uniform numbers follow the same trials, but where a deviation says that they are others."""
+    case, there = sequences.CASES[name], modifiers()["sequences"][name]
+    assert set(sequences.differing(case, there, case.first)) == set(case.apart)
+    assert not case.shows or sequences.differing(case, there, 0)
+
+
+def test_sequences_are_of_the_cases():
+    there = modifiers()["sequences"]
+    assert set(there) == set(sequences.CASES)
+    for name, case in sequences.CASES.items():
+        told = there[name]["told"]
+        assert set(told) == set(case.told), name
+        assert all(len(set(map(str, values))) > 1 for values in told.values()), name
+
+
+def test_where_wrappers_fail():
+    """The deviations that neither steps nor draws can show; and those of modifiers are ones that their classes list."""
+    classes = [getattr(importlib.import_module(at), name) for at, name in (m.split(":") for m in MODIFIERS.values())]
+    listed = {(c.__name__, d.what) for c in classes for d in c.DEVIATIONS}
+    assert cases.ELSEWHERE - listed <= {("ScheduleAttr", "random order")}
+    notes, motion = modifiers()["notes"], nj.make("PerceptualDecisionMaking-v0")
+    # the action and the reward of the hidden step of NeuroGym's reset; here none, as the comparison of steps shows
+    assert (notes["first_action"], notes["first_reward"]) == (2.0, -0.1)
+    assert all(a != b for a, b in itertools.pairwise(notes["random_schedule"]))
+    assert set(notes["sizes_of_nested"]) == {5, 7}
+    assert notes["different_spaces"] == "ValueError"
+    assert (notes["reset_of_several_gives"], notes["reset_of_several_with_options"]) == (["tuple", "dict"], "TypeError")
+    assert (notes["several_stimuli"], notes["adaptive_noise"]) == ("KeyError", "TypeError")
+    assert nj.reaction_time(nj.make("DelayComparison-v0")).capacity
+    assert modify(motion, {"name": "Noise-v0", "perf_th": 0.8}).threshold == np.float32(0.8)
+    assert notes["unknown_attribute"] is None
+    with pytest.raises((InvalidArgument, UnknownName)):
+        modify(motion, {"name": "schedule_attr", "attr_list": [{"nothing": 1}, {"nothing": 2}]})
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("bias-range", {"block_dur": [2, 6]}),
+        ("truth-follows", {"rules": ["repeating"], "probs": None}),
+        ("levels-blocks", {"block_lengths": [3, 2, 2]}),
+    ],
+)
+def test_other_draws_are_noticed(name, change):
+    case = sequences.CASES[name]
+    here = {key: value for key, value in {**case.here, **change}.items() if value is not None}
+    other = dataclasses.replace(case, here=here)
+    assert sequences.differing(other, modifiers()["sequences"][name], case.first)
 
 
 # ------------------------------------------------------------------ the comparison can fail
@@ -197,6 +284,8 @@ def test_a_wrong_reference_is_noticed(array, change):
         ("rsg-defaults", {"prod_margin": 0.21}),
         ("reach-defaults", {"step": 0.051}),
         ("rdr-no-delay", {"rewards": {"miss": -0.6}}),
+        ("noise-defaults", {"std": 0.101}),
+        ("pass-urgency", {"urgency": -0.126}),
     ],
 )
 def test_a_wrong_task_is_noticed(name, change):

@@ -16,13 +16,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cases import PLACES
+from cases import AFFECTS, ELSEWHERE, PLACES
 
 import neurojax as nj
 from neurojax.core.chance import Chance
 from neurojax.core.draw import Draw
 from neurojax.core.session import advance, begin, observation, start_memory, target
 from neurojax.core.task import Deviation, Task
+from neurojax.modifiers import modify
 
 DATA = Path(__file__).parent / "data"
 TOLERANCE = 1e-6  # of the scale of what is compared, for floats; integers must be equal
@@ -70,6 +71,11 @@ class Reference:
         """bool `[C, T]` from one value for all, or one for each trial `[C]`."""
         return np.broadcast_to(np.reshape(where, (-1, 1)), self.arrays["targets"].shape[:2])
 
+    @property
+    def step(self) -> np.ndarray:
+        """int `[N, T]`: the step of the play."""
+        return np.broadcast_to(np.arange(self.on.shape[1]), self.on.shape)
+
     def of_plays(self, per_frame: np.ndarray) -> np.ndarray:
         """Values `[C, T, ...]` of trials as values `[N, T, ...]` of plays."""
         return per_frame[self.trial, self.t]
@@ -106,7 +112,14 @@ def build(meta: dict[str, Any]) -> Task:
     """The task of a setting, from NeuroGym's own keywords."""
     setting = meta["setting"]
     task = nj.make(setting["task"], **{**setting["keywords"], **setting["attributes"], **setting["here"]})
-    return task if setting["reaction_time"] is None else nj.reaction_time(task, **setting["reaction_time"])
+    task = task if setting["reaction_time"] is None else nj.reaction_time(task, **setting["reaction_time"])
+    for wrapper in setting.get("wrappers", ()):
+        if "others" in wrapper:
+            others = [{"id": setting["task"], **keywords} for keywords in wrapper["others"]]
+            order = {"ScheduleEnvs-v0": "sequential", "MultiEnvs-v0": "session"}[wrapper["name"]]
+            wrapper = {**wrapper, "name": "schedule", "order": order, "others": others}
+        task = modify(task, wrapper)
+    return task
 
 
 def given_conditions(reference: Reference) -> dict[str, np.ndarray]:
@@ -187,17 +200,36 @@ def wrong(here: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 # ---------------------------------------------------------------- deviations
 
-# Where a deviation that `affects` comparisons may show is said in `cases` (PLACES): by class and `what`, bool [C, T].
+# Where a deviation that `affects` comparisons may show is said in `cases` (PLACES): by class and `what`, bool [C, T]
+# of trials or [N, T] of plays.
 # Everywhere else, and in every other field, both sides must be equal; and somewhere within, they must differ.
+
+
+def layers(task: Task) -> dict[str, Task]:
+    """A task and the layers around it, by class."""
+    out, layer = {}, task
+    while layer is not None:
+        out[type(layer).__name__] = layer
+        layer = getattr(layer, "inner", None)
+    return out
 
 
 def listed(task: Task) -> dict[tuple[str, str], Deviation]:
     """The deviations of a task and of the layers around it, by class and `what`."""
-    out, layer = {}, task
-    while layer is not None:
-        out.update({(type(layer).__name__, d.what): d for d in type(layer).DEVIATIONS})
-        layer = getattr(layer, "inner", None)
+    out = {}
+    for owner, layer in layers(task).items():
+        out.update({(owner, d.what): d for d in type(layer).DEVIATIONS})
+        for (name, what), fields in AFFECTS.items():
+            if name == owner:
+                known = out.get((name, what), Deviation(what=what, neurogym="", here="", reason=""))
+                out[name, what] = dataclasses.replace(known, affects=fields)
     return out
+
+
+def place_of(reference: Reference, task: Task, owner: str, what: str) -> np.ndarray:
+    """bool `[N, T]`: where a deviation of one of the layers may show in plays."""
+    place = PLACES[owner, what](reference, layers(task)[owner])
+    return place if place.shape == reference.on.shape else reference.of_plays(place)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,7 +261,7 @@ def compare(reference: Reference, task: Task | None = None, here: dict[str, np.n
         different = wrong(here[field], there[field]) & reference.on & ~before
         for (owner, what), deviation in listed(task).items():
             if field in deviation.affects and (owner, what) in PLACES:
-                place = reference.of_plays(PLACES[owner, what](reference, task))
+                place = place_of(reference, task, owner, what)
                 exempt |= place
                 if np.any(different & place):
                     seen.add((owner, what, field))
@@ -246,7 +278,7 @@ def _clock(reference: Reference, task: Task, here: dict[str, np.ndarray]) -> lis
     moved = np.zeros(len(waits), bool)
     for key, deviation in listed(task).items():
         if "new_trial" in deviation.affects and key in PLACES:
-            moved |= PLACES[key](reference, task).any(axis=1)
+            moved |= place_of(reference, task, *key)[waits].any(axis=1)
     names = reference.meta["period_names"]
     found = []
     for name in reference.meta["setting"]["periods"] or names:
@@ -277,6 +309,8 @@ def stale(settings: list[Task], seen: set[tuple[str, str, str]]) -> list[str]:
     found = []
     for (owner, what), deviation in entries.items():
         fields = [field for field in deviation.affects if field in FIELDS]
+        if (owner, what) in ELSEWHERE:
+            continue
         if fields and (owner, what) not in PLACES:
             found.append(f"{owner}: PLACES does not say where {what!r} shows")
         found += [f"{owner}: {what!r} never changed the {f}" for f in fields if (owner, what, f) not in seen]

@@ -6,7 +6,8 @@ Runs in an environment of its own (requirements.txt), by `make parity`:
 
 NeuroGym is driven by `new_trial` and `step`: its `reset` takes a hidden random step, so that a trial's first
 observation is never seen. Its generator is replaced by `Forced`, which draws what the conditions say and noise of a
-stated size; no rule of NeuroGym is touched.
+stated size; no rule of NeuroGym is touched. What wrappers show is seen from outside of them all; before a play's first
+observation they see a step of action 1 that changes nothing, as NeuroGym's reset has a hidden step.
 
 A file holds, for C trials, N plays (sequences of actions), P periods, D channels, at most T steps:
 
@@ -40,6 +41,8 @@ import numpy as np
 from cases import FAMILIES, FAMILY_OF, SETTINGS, Setting, hook
 from cases.perceptual import PDM
 from cases.reasoning import HR
+from record_modifiers import record_modifiers
+from wrap import several, wrapped
 
 # Tasks of which the first step after a reset is recorded.
 IDS = (PDM, "DelayMatchSample-v0", "ReadySetGo-v0", HR, "Reaching1D-v0", "ReachingDelayResponse-v0")
@@ -138,27 +141,57 @@ class Machine:
         else:
             made = gymnasium.make(setting.task, disable_env_checker=True, **keywords)
         self.setting = setting
-        self.base = made.unwrapped
-        self.rng = self.base.rng = Forced(seed)
-        for name, value in setting.attributes.items():
-            setattr(self.base, name, value)
-        self.env = Given(self.base)
+        self.queue: list[dict] = []
+        self.wrappers = list(getattr(setting, "wrappers", ()))
+        mix = self.wrappers.pop(0) if self.wrappers and "others" in self.wrappers[0] else None
+        others = [gymnasium.make(setting.task, disable_env_checker=True, **k) for k in mix["others"]] if mix else []
+        self.bases = [env.unwrapped for env in (made, *others)]
+        self.rng = Forced(seed)
+        for base in self.bases:
+            base.rng = self.rng
+            for name, value in setting.attributes.items():
+                setattr(base, name, value)
+        given = [Given(base) for base in self.bases]
+        self.mix = several(self, given, **mix) if mix else None
+        self.env = self.mix or given[0]
         if setting.reaction_time is not None:
             self.env = ReactionTime(self.env, **setting.reaction_time)
-        self.queue: list[dict] = []
+        for wrapper in self.wrappers:
+            self.env = wrapped(self.env, **wrapper)
+
+    @property
+    def base(self):
+        """The task that runs."""
+        return self.env.unwrapped
+
+    @property
+    def coming(self) -> dict:
+        """The conditions of the next trial; the last ones stay."""
+        return self.queue[0]
 
     def next_conditions(self) -> dict:
         conditions = dict(self.queue.pop(0) if len(self.queue) > 1 else self.queue[0])
+        conditions.pop("task", None)  # of several, the one that is asked for a trial
         self.rng.script = {}
         return hook(self.setting, "prepare", whole)(self, self.setting, conditions)
 
     def start(self, conditions: list[dict]):
         """Begin a trial; its first observation."""
         self.queue = list(conditions)
-        self.base.t = self.base.t_ind = 0
-        self.base.performance = 0
+        for base in self.bases:
+            base.t = base.t_ind = 0
+            base.performance = 0
+        if self.mix is not None:
+            self.mix.turn()
         self.base._top.new_trial()
-        return self.base.post_step(self.base.ob[0].copy(), 0, False, False, {})[0].copy()
+        seen = self.base.post_step(self.base.ob[0].copy(), 0, False, False, {})[0].copy()
+        if not self.wrappers:
+            return seen
+        base = self.base
+        base.step = lambda action: (seen, 0, False, False, {"new_trial": False})
+        shown = self.env.step(1)[0].copy()
+        del base.step
+        return shown
 
 
 @dataclasses.dataclass
@@ -199,7 +232,7 @@ def play(machine: Machine, setting: Setting, kind: str, trials: list[int], polic
 def record(setting: Setting) -> dict[str, np.ndarray]:
     """All plays of one setting, as the arrays of its file."""
     machine = Machine(setting)
-    base = machine.base
+    base = machine.base  # of several, which have the same actions, the first
     count = len(setting.conditions)
     rng = np.random.RandomState(zlib.crc32(setting.name.encode()))
     box = not hasattr(base.action_space, "n")
@@ -216,9 +249,12 @@ def record(setting: Setting) -> dict[str, np.ndarray]:
     for c in range(count):
         for level in (1.0, 0.0):
             machine.rng.level = level
-            machine.start([setting.conditions[c]])
-            noise.append(base.ob.copy())
-        periods.append([[base.start_ind[p], base.end_ind[p]] for p in base.start_ind])
+            if machine.wrappers or machine.mix:
+                noise.append(np.array(play(machine, setting, "wait", [c], lambda *_: rest).observations))
+            else:
+                machine.start([setting.conditions[c]])
+                noise.append(machine.base.ob.copy())
+        periods.append([[machine.base.start_ind[p], machine.base.end_ind[p]] for p in machine.base.start_ind])
         waits.append(play(machine, setting, "wait", [c], lambda *_: rest))
     noise = [loud - quiet for loud, quiet in zip(noise[::2], noise[1::2], strict=True)]
     lengths = np.array([len(w.actions) for w in waits], np.int32)
@@ -362,6 +398,8 @@ def main() -> None:
         path.unlink(missing_ok=True)
     for setting in chosen:
         np.savez_compressed(args.out / f"{setting.name}.npz", **record(setting))
+    if not args.family or "modifiers" in args.family:
+        (args.out / "modifiers.json").write_text(json.dumps(record_modifiers(), indent=None) + "\n")
     if not args.family:
         (args.out / "sessions.json").write_text(json.dumps(record_sessions(), indent=1) + "\n")
     print(f"recorded {len(chosen)} settings in {args.out}")

@@ -48,6 +48,14 @@ class ReactionTime(Modifier):
             here="the last is answered",
             reason="there is no answer before it",
         ),
+        Deviation(
+            what="cue that lasts until the decision",
+            neurogym="stays on through the stimulus, though choices count there",
+            here="goes off one step after the stimulus begins, when choices count",
+            reason="the cue tells when to choose",
+            kind="interface",
+            affects=("observation",),
+        ),
     )
 
     urgency: Any = quantity(0.0, doc="reward added at every step; below 0 it is a cost of time")

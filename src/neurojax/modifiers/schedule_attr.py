@@ -59,6 +59,13 @@ class ScheduleAttr(Remembering):
             kind="interface",
         ),
         Deviation(
+            what="random order",
+            neurogym="never takes one entry twice in a row",
+            here="draws each trial's for itself",
+            reason="the attributes of a trial would follow from those of the one before",
+            affects=("conditions",),
+        ),
+        Deviation(
             what="first trial in sequential order",
             neurogym="has the second attributes of the list",
             here="has any, or with start='first' the first",

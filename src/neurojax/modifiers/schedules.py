@@ -76,14 +76,21 @@ class Schedule(Taking):
         ),
         Deviation(
             what="nested ScheduleEnvs",
-            neurogym="lose the rule input at a third of the steps of an agent",
+            neurogym="lose the rule input at about half of the steps of an agent",
             here="show it at every step",
             reason="a trial could not be told from one of another task",
             affects=("observation",),
         ),
         Deviation(
+            what="first observation after another task",
+            neurogym="is the first of the trial before, with the rule of its task",
+            here="is the trial's own",
+            reason="what is shown must be of the trial that is scored",
+            affects=("observation",),
+        ),
+        Deviation(
             what="ScheduleEnvs, MultiEnvs: reset, different spaces",
-            neurogym="reset of MultiEnvs fails; tasks must have the same number of channels and of actions",
+            neurogym="reset of MultiEnvs fails with options, and gives a pair in a pair without; tasks must have the same number of channels and of actions",
             here="works; channels are joined by name, and actions are those of the largest task",
             reason="tasks of a session need not look alike",
             affects=("observation",),

@@ -95,8 +95,14 @@ class Several(Task):
         return out
 
 
-def several(tasks: Sequence[Task], names: Any = None, *, where: str) -> Several:
+def several(tasks: Sequence[Task], names: Any = None, *, where: str, apart: bool = False) -> Several:
     """Tasks as one: a stack where they have one structure, else in a common form.
+
+    Args:
+        tasks: the tasks.
+        names: a word for each.
+        where: what errors call the holder.
+        apart: whether they are to keep their laws as they are, where a stack would make tables of them.
 
     Raises:
         InvalidArgument: if there are none, or they differ in their time step, or in the kind of their actions.
@@ -112,7 +118,7 @@ def several(tasks: Sequence[Task], names: Any = None, *, where: str) -> Several:
     if len(steps) > 1:
         each = ", ".join(f"{label} {task.dt:g}" for label, task in zip(labels, tasks, strict=True))
         raise InvalidArgument(f"{where}: all tasks must have one time step dt, in ms; got {each}")
-    if len({_code(task) for task in tasks}) > 1:
+    if len({_code(task) for task in tasks}) > 1 or apart:
         return _alternatives(tasks, labels, where)
     try:
         stacked = stack(tasks)

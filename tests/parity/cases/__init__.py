@@ -2,7 +2,11 @@
 
 A family's module holds `SETTINGS`, and may hold
 
-    PLACES                          where a deviation may show: {(class, what): f(reference, task) -> bool [C, T]}
+    PLACES                          where a deviation may show: {(class, what): f(reference, task) -> bool [C, T]},
+                                    or [N, T] where it depends on the play
+    AFFECTS                         the fields in which a deviation shows here, where its class names none, or does not
+                                    list it: {(class, what): fields}
+    ELSEWHERE                       deviations that show between trials, where a test of their own looks for them
     make(setting)                   NeuroGym's environment, if neither its id nor `Setting.entry` is enough
     prepare(machine, setting, conditions)
                                     called before each trial: sets up draws of `machine.rng`, and returns the keywords
@@ -30,6 +34,8 @@ FAMILIES = {
 SETTINGS: list[Setting] = [setting for family in FAMILIES.values() for setting in family.SETTINGS]
 FAMILY_OF = {setting.name: name for name, family in FAMILIES.items() for setting in family.SETTINGS}
 PLACES = {key: place for family in FAMILIES.values() for key, place in getattr(family, "PLACES", {}).items()}
+AFFECTS = {key: fields for family in FAMILIES.values() for key, fields in getattr(family, "AFFECTS", {}).items()}
+ELSEWHERE = {key for family in FAMILIES.values() for key in getattr(family, "ELSEWHERE", ())}
 
 
 def hook(setting: Setting, name: str, default=None):

@@ -47,6 +47,49 @@ class Setting:
     series: bool = True
 
 
+@dataclasses.dataclass(frozen=True)
+class Wrapped(Setting):
+    """A task with wrappers around it.
+
+    Attributes:
+        wrappers: tables of the `name` and keywords of each, by NeuroGym's names, from the inside out; those of
+            ScheduleEnvs and MultiEnvs hold `others`, the keywords of the tasks beside the first.
+    """
+
+    wrappers: tuple[dict[str, Any], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence:
+    """A modifier whose draws are compared, from trial to trial: what is shown in them is not.
+
+    Attributes:
+        name: name of the sequence.
+        wrapper: NeuroGym's wrapper, as in `Wrapped`; `schedule` is the class of a schedule, `count` its length.
+        here: neurojax's modifier, as a table.
+        keywords: those of the task, PerceptualDecisionMaking.
+        told: names of neurojax's conditions, by what NeuroGym calls the same.
+        state: what NeuroGym calls that from which the next one follows.
+        given: keywords of NeuroGym's `new_trial`, from trial to trial, over and over.
+        given_here: conditions that are given here, as often.
+        first: the trial here that is NeuroGym's first.
+        shows: deviations from which it follows that `first` is not 0, as (class, what).
+        apart: deviations by the condition of NeuroGym that they make another.
+    """
+
+    name: str
+    wrapper: dict[str, Any]
+    here: dict[str, Any]
+    told: dict[str, str]
+    state: str = ""
+    keywords: dict[str, Any] = dataclasses.field(default_factory=dict)
+    given: tuple[dict[str, Any], ...] = ({},)
+    given_here: tuple[dict[str, Any], ...] = ({},)
+    first: int = 0
+    shows: tuple[tuple[str, str], ...] = ()
+    apart: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+
+
 def grid(**values) -> list[dict[str, float]]:
     """All combinations of values, a dictionary each."""
     return [dict(zip(values, row, strict=True)) for row in itertools.product(*values.values())]

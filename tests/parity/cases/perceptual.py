@@ -113,7 +113,8 @@ SETTINGS = [
 
 
 def _delay_scored(there, task):
-    return there.during("delay") & (not task.end_on_stimulus)
+    delayed = not task.end_on_stimulus and "delay" in there.meta["period_names"]
+    return there.during("delay") if delayed else there.always(False)
 
 
 PLACES = {
