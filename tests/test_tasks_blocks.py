@@ -611,7 +611,7 @@ def test_reference_numbers_of_the_last_stage():
         (IBL20, {"dim_ring": 3}, "dim_ring must be"),
         (BLOCK, {"probs": [[0.2, 0.7]]}, "probs must hold rows of two probabilities that sum to 1"),
         (BIASED, {"block_min": 50, "block_max": 40}, "block_min must not exceed block_max, got 50 and 40"),
-        (BIASED, {"contrasts": [0.0], "zero_weight": 0}, "zero_weight must be above 0"),
+        (BIASED, {"contrasts": [0.0], "zero_weight": 0}, "one of the weights, or zero_weight"),
         (BASIC, {"contrasts": [120.0]}, "contrasts must be"),
         (CHANGING, {"cxt_ch_prob": 1.5}, "cxt_ch_prob must be"),
         (SWITCH, {"p_switch": -1}, "p_switch must be"),

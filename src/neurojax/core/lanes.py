@@ -52,6 +52,39 @@ def settled(words: jax.Array, tree: Any) -> Any:
     return jax.lax.cond((words[0] | np.uint32(1)) != np.uint32(0), lambda tree: tree, nothing, tree)
 
 
+def where_any(which: Any, function: Callable[[Any], Any], tree: Any, *rest: Any) -> Any:
+    """`function(tree, *rest)` where `which`, else `tree`; not computed at all while `which` holds in no lane.
+
+    A `lax.cond` over lanes becomes a select, which computes both sides in every lane. Here the batching rule asks
+    whether any lane needs it. It has no reverse-mode derivative.
+
+    Args:
+        which: bool, unbatched as all else.
+        function: gives a tree of the shapes and dtypes of `tree`; what it uses that may be batched is an argument.
+        tree, rest: its arguments.
+    """
+
+    @jax.custom_batching.custom_vmap
+    def choose(which, tree, rest):
+        return jax.lax.cond(which, lambda tree, rest: function(tree, *rest), lambda tree, rest: tree, tree, rest)
+
+    @choose.def_vmap
+    def _(size, batched, which, tree, rest):
+        in_lanes = lambda x, is_batched: x if is_batched else jnp.broadcast_to(x, (size, *jnp.shape(x)))
+        which, tree = in_lanes(which, batched[0]), jax.tree.map(in_lanes, tree, batched[1])
+        axes = jax.tree.map(lambda is_batched: 0 if is_batched else None, batched[2])
+
+        def some(tree):
+            new = jax.vmap(lambda tree, rest: function(tree, *rest), in_axes=(0, axes))(tree, rest)
+            pick = lambda new, old: jnp.where(which.reshape((size,) + (1,) * (jnp.ndim(old) - 1)), new, old)
+            return jax.tree.map(pick, new, tree)
+
+        out = jax.lax.cond(jnp.any(which), some, lambda tree: tree, tree)
+        return out, jax.tree.map(lambda _: True, out)
+
+    return choose(which, tree, rest)
+
+
 def device_mesh(devices: int) -> Mesh:
     """A mesh of the first `devices` devices along the lanes."""
     return Mesh(np.asarray(jax.devices()[:devices]), (AXIS,), axis_types=(AxisType.Auto,))

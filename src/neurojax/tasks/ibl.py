@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from neurojax.core.parameters import flag, quantity, structure
+from neurojax.core.parameters import flag, is_traced, quantity, structure
 from neurojax.core.registry import Variant
 from neurojax.core.spaces import Channels, Discrete
 from neurojax.core.task import Deviation, Paper, Task
@@ -302,8 +302,12 @@ class _ChoiceWorld(Task):
         (100.0, 50.0, 25.0, 12.5, 6.25, 0.0), units="percent", low=0, high=100, many=True, source="paper",
         doc="contrasts of the grating; those above 0 are as likely as each other",
     )  # fmt: skip
+    weights: Any = quantity(
+        (1.0,) * 6, low=0, many=True, source="neurojax",
+        doc="how often each contrast is shown, relative to the others; as often as each other where not given",
+    )  # fmt: skip
     zero_weight: Any = quantity(
-        0.5, low=0, source="paper", doc="how often contrast 0 is shown, relative to another contrast"
+        0.5, low=0, source="paper", doc="how often contrast 0 is shown, relative to another contrast of its weight"
     )
     sigma: Any = quantity(
         2.0, units="sqrt(ms)", low=0, source="neurojax",
@@ -313,12 +317,31 @@ class _ChoiceWorld(Task):
         False, source="paper", doc="whether moving in the quiescence period ends the trial, to begin it anew"
     )
 
+    @classmethod
+    def create(cls, **kwargs: Any):
+        """`Task.create`; contrasts are as likely as each other where `weights` are not given with them."""
+        if kwargs.get("contrasts") is not None and kwargs.get("weights") is None:
+            kwargs["weights"] = np.ones(np.size(kwargs["contrasts"]))
+        return super().create(**kwargs)
+
+    def set(self, **kwargs: Any):
+        if not is_traced((self, kwargs)) and kwargs.get("contrasts") is not None:
+            kwargs.setdefault("weights", np.ones(np.size(kwargs["contrasts"])))
+        return super().set(**kwargs)
+
     def validate(self) -> None:
+        if np.shape(self.weights) != np.shape(self.contrasts):
+            raise InvalidArgument(
+                f"weights must have a number for each of the {np.size(self.contrasts)} contrasts, got "
+                f"{np.ravel(self.weights).tolist()}"
+            )
         if not np.any(self._weights() > 0):
-            raise InvalidArgument("zero_weight must be above 0 where contrasts holds nothing but 0")
+            raise InvalidArgument(
+                "one of the weights, or zero_weight where contrasts holds nothing but 0, must be above 0"
+            )
 
     def _weights(self):
-        return np.where(np.asarray(self.contrasts) == 0, self.zero_weight, np.float32(1))
+        return np.where(np.asarray(self.contrasts) == 0, self.zero_weight, np.float32(1)) * self.weights
 
     @property
     def channels(self) -> Channels:
@@ -336,7 +359,7 @@ class _ChoiceWorld(Task):
 
     def _contrast(self, draw):
         contrasts = jnp.asarray(self.contrasts)
-        return draw.weighted("contrast", contrasts, jnp.where(contrasts == 0, self.zero_weight, 1.0))
+        return draw.weighted("contrast", contrasts, jnp.where(contrasts == 0, self.zero_weight, 1.0) * self.weights)
 
     def observe(self, trial, state, t):
         side = jnp.arange(2, dtype=jnp.int32) == trial["ground_truth"]
@@ -472,6 +495,10 @@ class IBLBiasedChoiceWorld(_ChoiceWorld):
     contrasts: Any = quantity(
         (100.0, 25.0, 12.5, 6.25, 0.0), units="percent", low=0, high=100, many=True, source="paper",
         doc="contrasts of the grating; those above 0 are as likely as each other",
+    )  # fmt: skip
+    weights: Any = quantity(
+        (1.0,) * 5, low=0, many=True, source="neurojax",
+        doc="how often each contrast is shown, relative to the others; as often as each other where not given",
     )  # fmt: skip
     bias: Any = quantity(0.8, low=0, high=1, source="paper", doc="probability of the side that a block favours")
     unbiased_trials: Any = quantity(

@@ -1,0 +1,17 @@
+"""Training protocols: how animals are trained, as data; subjects that are trained so; which protocol is better."""
+
+from neurojax.protocols.plan import walk_task as walk_task
+from neurojax.protocols.protocol import Adaptation as Adaptation
+from neurojax.protocols.protocol import Assistance as Assistance
+from neurojax.protocols.protocol import Change as Change
+from neurojax.protocols.protocol import Correction as Correction
+from neurojax.protocols.protocol import Criterion as Criterion
+from neurojax.protocols.protocol import Exam as Exam
+from neurojax.protocols.protocol import Limits as Limits
+from neurojax.protocols.protocol import Protocol as Protocol
+from neurojax.protocols.protocol import Sessions as Sessions
+from neurojax.protocols.protocol import Stage as Stage
+from neurojax.protocols.protocol import Transition as Transition
+from neurojax.protocols.protocol import load_protocol as load_protocol
+from neurojax.protocols.protocol import save_protocol as save_protocol
+from neurojax.protocols.walk import Walk as Walk

@@ -1,0 +1,185 @@
+"""From a protocol as data to the task that walks it: what is static, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from neurojax.core.session import outline
+from neurojax.core.spaces import Discrete
+from neurojax.core.task import Task
+from neurojax.core.timing import Fixed
+from neurojax.errors import InvalidArgument, unknown
+from neurojax.modifiers.base import layers
+from neurojax.modifiers.several import several
+from neurojax.protocols import gauges
+from neurojax.protocols.gauges import Gauge, Numbers
+from neurojax.protocols.progress import EVERY, IS_DROPPED, IS_TRAINED, Plan, Rule, Said
+from neurojax.protocols.protocol import (
+    DROPPED,
+    TRAINED,
+    Adaptation,
+    Assistance,
+    Change,
+    Protocol,
+    Transition,
+    with_values,
+)
+from neurojax.protocols.walk import Walk
+
+
+def walk_task(protocol: Protocol, *, pauses: bool = False, like: Sequence[Protocol] = ()) -> Walk:
+    """The way through a protocol, as a task.
+
+    Args:
+        protocol: the protocol.
+        pauses: whether it stops where a session is over, for `Walk.night` to begin the next.
+        like: protocols that differ from it in numbers only: windows get the room of the largest, so that all are of
+            one structure (`nj.stack`).
+
+    Raises:
+        UnknownName, InvalidArgument: if a task does not have what the protocol says of it.
+    """
+    protocols = [protocol, *like]
+    tasks = [_roomy(protocols, i) for i in range(len(protocol.stages))]
+    for stage, task in zip(protocol.stages, tasks, strict=True):
+        _check(protocol, stage.name, task)
+    adapted = [(owner, a.parameter) for owner, a in _adaptations(protocol)]
+    names = [f"stage{i}" for i in range(len(tasks))]
+    held = several(tasks, names, where="protocol")
+    timed = [name.removeprefix("timing.") for _, name in adapted if name.startswith("timing.")]
+    if not held.switches and any(not isinstance(held.inner.timing[period], Fixed) for period in timed):  # type: ignore[attr-defined]
+        held = several(tasks, names, where="protocol", apart=True)
+    plan, criteria, changes = _plan(protocol, protocols, tasks)
+    float32 = lambda x: np.asarray(x, np.float32)
+    each = lambda name: float32([getattr(stage.correction, name) for stage in protocol.stages])
+    helps = Assistance.model_fields
+    corrections = ("only_repeats", "window", "spread", "memory", "repeat", "repeat_from", "most", "counted")
+    stages = {
+        **{name: each(name) for name in corrections},
+        "kernel": each("strength"),
+        **{
+            name: float32([getattr(s.assistance, name) for s in protocol.stages])
+            for name in type(protocol.stages[0].assistance).model_fields
+        },
+        "best_reward": float32([stage.best_reward for stage in protocol.stages]),
+        "payoff": float32([float(_base(task).rewards.get("correct", 1.0)) for task in tasks]),
+    }
+    sessions = {name: float32(value or 0) for name, value in protocol.sessions.model_dump().items()}
+    sessions |= {f"limit_{name}": float32(value or 0) for name, value in protocol.limits.model_dump().items()}
+    every = [a for _, a in _adaptations(protocol)]
+    numbers = {name: float32([getattr(a, name) for a in every]) for name in ("start", "low", "high", "every")}
+    said = Said(criteria, stages, sessions, numbers, changes)
+    return Walk(inner=held, dt=held.dt, capacity=held.capacity, plan=plan, said=said, pauses=pauses)
+
+
+def _adaptations(protocol: Protocol) -> list[tuple[int, Adaptation]]:
+    """What is adapted, with the number of its stage, or `EVERY`."""
+    shared = [(EVERY, a) for a in protocol.adapt]
+    return shared + [(i, a) for i, stage in enumerate(protocol.stages) for a in stage.adapt]
+
+
+def _roomy(protocols: Sequence[Protocol], i: int) -> Task:
+    """The task of a stage, with room for the longest trial that its adapted parameters allow in any protocol."""
+    task = protocols[0].make_task(protocols[0].stages[i])
+    longest = 0
+    for protocol in protocols:
+        stage = protocol.stages[i]
+        own = protocol.make_task(stage)
+        highest = with_values(own, {a.parameter: a.high for a in protocol.adapted(stage)})
+        longest = max(longest, own.capacity, highest.capacity)
+    return task.with_room(longest - task.capacity)
+
+
+def _plan(protocol: Protocol, protocols: Sequence[Protocol], tasks: Sequence[Task]) -> Any:
+    """What is static of a protocol, the numbers of its criteria, and the steps of its adapted parameters."""
+    strength, adapted = protocol.reading.strength, [(owner, a.parameter) for owner, a in _adaptations(protocol)]
+    levels = tuple(sorted({float(x) for task in tasks for x in _strengths(task, strength)})) if strength else ()
+    found: list[Gauge] = []
+    given: list[Numbers] = []
+    names = [stage.name for stage in protocol.stages]
+    ends = {TRAINED: -IS_TRAINED, DROPPED: -IS_DROPPED}
+
+    def rule(get: Callable[[Protocol], Transition | Change], owner: int, to: int) -> Rule:
+        """The rule of the first protocol, with room for those of all."""
+        own, first = get(protocol), len(found)
+        for criterion, *others in zip(*(get(p).when for p in protocols), strict=True):
+            known = [name if i in (owner, EVERY) else "" for i, name in adapted]
+            found.append(gauges.gauge(criterion, known, levels, max((c.last or 0 for c in others), default=0)))
+            given.append(gauges.numbers(criterion))
+        night = own.check == "session" or any(c.sessions is not None for c in own.when)
+        return Rule(tuple(range(first, len(found))), night, to)
+
+    transitions = []
+    for i, stage in enumerate(protocol.stages):
+        to = [ends[t.to] if t.to in ends else names.index(t.to) for t in stage.next]
+        transitions.append(tuple(rule(lambda p, i=i, j=j: p.stages[i].next[j], i, to[j]) for j in range(len(to))))
+    changes, steps = [], []
+    for k, (owner, adaptation) in enumerate(_adaptations(protocol)):
+        count = len(adaptation.changes)
+        changes.append(
+            tuple(rule(lambda p, k=k, j=j: _adaptations(p)[k][1].changes[j], owner, k) for j in range(count))
+        )
+        move = lambda name, changes=adaptation.changes: np.asarray([getattr(c, name) for c in changes], np.float32)
+        steps.append({name: move(name) for name in ("add", "factor")})
+    reading = protocol.reading
+    every = [a for _, a in _adaptations(protocol)]
+    plan = Plan(
+        gauges=tuple(found),
+        transitions=tuple(transitions),
+        changes=tuple(changes),
+        adapted=tuple(adapted),
+        sides=tuple(stage.correction.side for stage in protocol.stages),
+        side=reading.side,
+        left=reading.left,
+        right=reading.right,
+        choice_left=reading.choice_left,
+        choice_right=reading.choice_right,
+        strength=strength,
+        answer=reading.answer,
+        restarts=reading.aborted == "none",
+        window=max(stage.correction.window for p in protocols for stage in p.stages),
+        again=tuple(a.again == "start" for a in every),
+        floors=tuple(a.overnight == "floor" for a in every),
+    )
+    return plan, tuple(given), tuple(steps)
+
+
+def _check(protocol: Protocol, stage: str, task: Task) -> None:
+    """Refuse a stage whose task does not have what the protocol reads."""
+
+    reading, known = protocol.reading, outline(task)
+    if not isinstance(task.actions, Discrete):
+        raise InvalidArgument(f"the stage {stage!r}: protocols are for tasks with discrete actions")
+    for name in filter(None, (reading.side, reading.strength)):
+        if name not in known.conditions:
+            raise unknown("condition", name, known.conditions, f"the task of stage {stage!r}")
+        if name not in known.seen:
+            raise InvalidArgument(
+                f"the condition {name!r} of stage {stage!r} follows from others, and cannot be chosen"
+            )
+    if reading.answer not in task.period_names:
+        raise unknown("period", reading.answer, task.period_names, f"the task of stage {stage!r}")
+    for name in ("choice_left", "choice_right"):
+        if not 0 <= getattr(reading, name) < task.actions.size:
+            raise InvalidArgument(
+                f"reading.{name} must be an action of stage {stage!r}, 0 .. {task.actions.size - 1}, got "
+                f"{getattr(reading, name)}"
+            )
+
+
+def _strengths(task: Task, name: str) -> Sequence[float]:
+    """The strengths that a task may show: its parameter of the condition's name, or of its plural."""
+    base = _base(task)
+    for plural in (f"{name}s", f"{name[:-1]}ies" if name.endswith("y") else name, name):
+        values = getattr(base, plural, None)
+        if values is not None:
+            return np.ravel(np.asarray(values, float)).tolist()
+    return ()
+
+
+def _base(task: Task) -> Task:
+    held = list(layers(task))
+    return held[-1].inner if held else task
