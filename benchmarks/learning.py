@@ -129,8 +129,9 @@ def bandit() -> dict[str, Any]:
 
     result, about = _trained(
         task={"id": "BernoulliBandit-v0", "keywords": {"preset": "rl2"}},
-        training={"updates": 1500, "batch_size": 256, "n_steps": 100, "learning_rate": 2e-3},
-        reinforcement={"episode_trials": 100, "discount": 0.99, "entropy": 0.003},
+        # Entropy keeps it from settling on greedy play before it has learnt to explore (with .006 it earns 75.5).
+        training={"updates": 1000, "batch_size": 256, "n_steps": 100, "learning_rate": 5e-3},
+        reinforcement={"episode_trials": 100, "discount": 0.95, "trace": 0.5, "entropy": 0.04},
     )
     played = nj.rollout(result.task, jax.random.key(1), 4096, 100, policy=result.network, episode_trials=100)
     found = performance(read_pulls(result.task, played))
