@@ -15,6 +15,7 @@ from neurojax.errors import NeurojaxError, unknown
 COMMANDS = {
     "train": "train a network on a task, and report how it does",
     "evaluate": "evaluate a trained network again, beside animals' trials if given",
+    "protocol": "describe, run, judge and search training protocols",
     "tasks": "list the tasks",
     "info": "tell everything about a task",
     "plot": "draw trials of a task",

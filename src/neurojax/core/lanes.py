@@ -52,7 +52,7 @@ def settled(words: jax.Array, tree: Any) -> Any:
     return jax.lax.cond((words[0] | np.uint32(1)) != np.uint32(0), lambda tree: tree, nothing, tree)
 
 
-def where_any(which: Any, function: Callable[[Any], Any], tree: Any, *rest: Any) -> Any:
+def where_any(which: Any, function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     """`function(tree, *rest)` where `which`, else `tree`; not computed at all while `which` holds in no lane.
 
     A `lax.cond` over lanes becomes a select, which computes both sides in every lane. Here the batching rule asks

@@ -90,7 +90,8 @@ class Schedule(Taking):
         ),
         Deviation(
             what="ScheduleEnvs, MultiEnvs: reset, different spaces",
-            neurogym="reset of MultiEnvs fails with options, and gives a pair in a pair without; tasks must have the same number of channels and of actions",
+            neurogym="reset of MultiEnvs fails with options, and without gives a pair in a pair; tasks must have the "
+            "same number of channels and of actions",
             here="works; channels are joined by name, and actions are those of the largest task",
             reason="tasks of a session need not look alike",
             affects=("observation",),

@@ -10,10 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from neurojax.protocols.fits import fit_psychometric
-from neurojax.protocols.protocol import COUNTS, FITS, Criterion
+from neurojax.protocols.fits import Fit, fit_psychometric
+from neurojax.protocols.protocol import COUNTS, FITS, MEDIAN, Criterion
 
 _COMPARED = ("at_least", "above", "at_most", "below", "better_than")
+# The share of times below a number, against a half, where their median compares so with it.
+_MEDIAN = {"at_least": "at_most", "below": "above"}
+_NEAR = 1e-3  # strengths closer than this are one
 
 
 class Event(struct.PyTreeNode):
@@ -29,7 +32,7 @@ class Event(struct.PyTreeNode):
         strength: of the stimulus.
         reward: as the task gave it.
         time: ms from the start of the period in which to answer, of an answered trial.
-        best_reward: of an answered trial under the best play.
+        best_reward: of an answered trial under the best play; 0 where the trial was free.
     """
 
     valid: Any
@@ -62,6 +65,7 @@ class Gauge:
         compared: which comparisons are made.
         adapted: for `value`, the place of the parameter among all that are adapted.
         levels: strengths that a psychometric function is fitted to, rising.
+        repeats: whether it looks at trials that do not count.
     """
 
     measure: str
@@ -74,6 +78,7 @@ class Gauge:
     compared: tuple[str, ...]
     adapted: int = -1
     levels: tuple[float, ...] = ()
+    repeats: bool = False
 
     @property
     def rows(self) -> int:
@@ -141,6 +146,7 @@ def gauge(criterion: Criterion, adapted: list[str], levels: tuple[float, ...], r
         compared=compared,
         adapted=adapted.index(criterion.parameter) if criterion.parameter is not None else -1,
         levels=levels if criterion.measure in FITS else (),
+        repeats=criterion.repeats,
     )
 
 
@@ -148,9 +154,9 @@ def numbers(criterion: Criterion) -> Numbers:
     """The numbers of a criterion."""
     low, high = -np.inf, np.inf
     if criterion.strength is not None:
-        low, high = criterion.strength - 1e-3, criterion.strength + 1e-3
+        low, high = criterion.strength - _NEAR, criterion.strength + _NEAR
     elif criterion.strength_from is not None:
-        low = criterion.strength_from - 1e-3
+        low = criterion.strength_from - _NEAR
     bounds = [getattr(criterion, name) for name in _COMPARED if getattr(criterion, name) is not None]
     float32 = lambda x: np.asarray(x, np.float32)
     return Numbers(float32(criterion.last or 0), float32(low), float32(high), float32(bounds), float32(criterion.alpha))
@@ -173,14 +179,16 @@ def look(gauge: Gauge, given: Numbers, seen: Reading, event: Event) -> Reading:
     if gauge.measure in ("sessions", "value"):
         return seen
     strong = (event.strength >= given.low) & (event.strength <= given.high)
+    counted = event.valid if gauge.repeats else event.counted
     if gauge.measure in FITS:
-        level = jnp.asarray(gauge.levels, jnp.float32) == event.strength
-        here = (jnp.arange(2) == event.side)[:, None] & level & event.counted & (event.answered > 0)
-        more = jnp.stack([here * event.right, here.astype(jnp.float32)], axis=-1)
+        level = jnp.abs(jnp.asarray(gauge.levels, jnp.float32) - event.strength) < _NEAR
+        here = (jnp.arange(2, dtype=jnp.int32) == event.side)[:, None] & level & counted & (event.answered > 0)
+        one = here.astype(jnp.float32)
+        more = jnp.stack([one * event.right, one], axis=-1)
         return seen.replace(counts=seen.counts.at[-1].add(more))
-    top, bottom = _terms(gauge.measure, event)
+    top, bottom = _terms(gauge.measure, event, given)
     side = jnp.asarray(gauge.sides or (0,), jnp.int32)
-    matches = event.counted & strong & ((side == event.side) | (not gauge.sides))
+    matches = counted & strong & ((side == event.side) | (not gauge.sides))
     if gauge.measure not in COUNTS:
         matches = matches & (bottom > 0)
     one = matches.astype(jnp.float32)
@@ -219,13 +227,19 @@ def sleep(gauge: Gauge, seen: Reading) -> Reading:
     return seen.replace(tops=roll(seen.tops, 1).at[:, -1].set(0), bottoms=roll(seen.bottoms, 1).at[:, -1].set(0))
 
 
-def holds(gauge: Gauge, given: Numbers, seen: Reading, values: Any) -> jax.Array:
+def fit_of(gauge: Gauge, seen: Reading) -> Fit:
+    """The psychometric function of what was seen."""
+    return fit_psychometric(jnp.asarray(gauge.levels, jnp.float32), jnp.sum(seen.counts, axis=0))
+
+
+def holds(gauge: Gauge, given: Numbers, seen: Reading, values: Any, fit: Fit | None = None) -> jax.Array:
     """Whether a criterion holds: bool. At the end of a session this comes before `sleep`.
 
     Args:
         gauge, given: its structure and numbers.
         seen: what was seen.
         values: `[adapted]`, where all adapted parameters stand.
+        fit: the psychometric function of what was seen, where it is known already.
     """
     if gauge.measure == "value":
         return _compared(gauge, given, values[gauge.adapted], 1.0)
@@ -233,11 +247,12 @@ def holds(gauge: Gauge, given: Numbers, seen: Reading, values: Any) -> jax.Array
     if gauge.measure == "sessions":
         return _compared(gauge, given, nights, 1.0)
     if gauge.measure in FITS:
-        value = fit_psychometric(jnp.asarray(gauge.levels, jnp.float32), jnp.sum(seen.counts, axis=0)).of(gauge.measure)
-        return _compared(gauge, given, value, 1.0) & ((nights >= gauge.sessions) | (not gauge.full))
+        value = (fit_of(gauge, seen) if fit is None else fit).of(gauge.measure)
+        enough = (nights >= gauge.sessions) | (not gauge.full)
+        return _compared(gauge, given, value, 1.0) & enough & (jnp.sum(seen.counts) > 0)
     count = gauge.measure in COUNTS
     if gauge.sessions:
-        there = jnp.arange(gauge.sessions) >= gauge.sessions - nights
+        there = jnp.arange(gauge.sessions, dtype=jnp.float32) >= gauge.sessions - nights
         enough = (nights >= gauge.sessions) | (not gauge.full)
         if gauge.pooled:
             top, bottom = jnp.sum(seen.tops, axis=1), jnp.sum(seen.bottoms, axis=1)
@@ -248,7 +263,7 @@ def holds(gauge: Gauge, given: Numbers, seen: Reading, values: Any) -> jax.Array
         return jnp.all(each | ~there) & enough
     top, bottom = seen.top, seen.bottom
     if gauge.room:
-        recent = jnp.arange(gauge.room) >= gauge.room - given.last
+        recent = (jnp.arange(gauge.room, dtype=jnp.float32) >= gauge.room - given.last).astype(jnp.float32)
         top, bottom = top * recent, bottom * recent
     top, bottom = jnp.sum(top, axis=1), jnp.sum(bottom, axis=1)
     value = top if count else top / jnp.maximum(bottom, 1e-6)
@@ -256,8 +271,10 @@ def holds(gauge: Gauge, given: Numbers, seen: Reading, values: Any) -> jax.Array
     return jnp.all(_compared(gauge, given, value, bottom) & enough & ((bottom > 0) | count))
 
 
-def _terms(measure: str, event: Event) -> tuple[Any, Any]:
+def _terms(measure: str, event: Event, given: Numbers) -> tuple[Any, Any]:
     """Numerator and denominator of a trial."""
+    if measure == MEDIAN:  # it lies below a number where more than half of the times do
+        return (event.time < given.bounds[0]).astype(jnp.float32), event.answered
     one = jnp.float32(1)
     return {
         "trials": (one, one),
@@ -280,6 +297,8 @@ def _compared(gauge: Gauge, given: Numbers, value: Any, n: Any) -> Any:
     held: Any = jnp.bool_(True)
     for i, name in enumerate(gauge.compared):
         bound = given.bounds[i]
+        if gauge.measure == MEDIAN:
+            name, bound = _MEDIAN[name], jnp.float32(0.5)
         if name == "better_than":  # P(X >= k) of a binomial, as an incomplete beta function
             k = value * n
             p = jax.scipy.special.betainc(jnp.maximum(k, 1e-3), n - k + 1, bound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from neurojax.protocols.gauges import Gauge, Numbers
 from neurojax.protocols.progress import EVERY, IS_DROPPED, IS_TRAINED, Plan, Rule, Said
 from neurojax.protocols.protocol import (
     DROPPED,
+    FITS,
     TRAINED,
     Adaptation,
     Assistance,
@@ -30,12 +32,13 @@ from neurojax.protocols.protocol import (
 from neurojax.protocols.walk import Walk
 
 
-def walk_task(protocol: Protocol, *, pauses: bool = False, like: Sequence[Protocol] = ()) -> Walk:
+def walk_task(protocol: Protocol, *, pauses: bool = False, stays: bool = False, like: Sequence[Protocol] = ()) -> Walk:
     """The way through a protocol, as a task.
 
     Args:
         protocol: the protocol.
         pauses: whether it stops where a session is over, for `Walk.night` to begin the next.
+        stays: whether a trained subject goes on in its last stage; else its sessions are over at once.
         like: protocols that differ from it in numbers only: windows get the room of the largest, so that all are of
             one structure (`nj.stack`).
 
@@ -47,23 +50,22 @@ def walk_task(protocol: Protocol, *, pauses: bool = False, like: Sequence[Protoc
     for stage, task in zip(protocol.stages, tasks, strict=True):
         _check(protocol, stage.name, task)
     adapted = [(owner, a.parameter) for owner, a in _adaptations(protocol)]
-    names = [f"stage{i}" for i in range(len(tasks))]
+    tasks.append(_target(protocol))
+    names = [*(f"stage{i}" for i in range(len(protocol.stages))), "target"]
     held = several(tasks, names, where="protocol")
     timed = [name.removeprefix("timing.") for _, name in adapted if name.startswith("timing.")]
     if not held.switches and any(not isinstance(held.inner.timing[period], Fixed) for period in timed):  # type: ignore[attr-defined]
         held = several(tasks, names, where="protocol", apart=True)
     plan, criteria, changes = _plan(protocol, protocols, tasks)
+    plan = dataclasses.replace(plan, stays=stays)
     float32 = lambda x: np.asarray(x, np.float32)
     each = lambda name: float32([getattr(stage.correction, name) for stage in protocol.stages])
     helps = Assistance.model_fields
-    corrections = ("only_repeats", "window", "spread", "memory", "repeat", "repeat_from", "most", "counted")
+    corrections = ("only_repeats", "window", "spread", "memory", "repeat", "repeat_from", "most", "keep", "counted")
     stages = {
         **{name: each(name) for name in corrections},
         "kernel": each("strength"),
-        **{
-            name: float32([getattr(s.assistance, name) for s in protocol.stages])
-            for name in type(protocol.stages[0].assistance).model_fields
-        },
+        **{name: float32([getattr(s.assistance, name) for s in protocol.stages]) for name in helps},
         "best_reward": float32([stage.best_reward for stage in protocol.stages]),
         "payoff": float32([float(_base(task).rewards.get("correct", 1.0)) for task in tasks]),
     }
@@ -75,6 +77,15 @@ def walk_task(protocol: Protocol, *, pauses: bool = False, like: Sequence[Protoc
     return Walk(inner=held, dt=held.dt, capacity=held.capacity, plan=plan, said=said, pauses=pauses)
 
 
+def _target(protocol: Protocol) -> Task:
+    """The target task, which the exam is on; default: that of the last stage, where its adapted parameters begin."""
+    if protocol.exam.task is None:
+        return protocol.make_task(protocol.stages[-1])
+    task = protocol.make_like(protocol.exam.task)
+    _check(protocol, "exam", task)
+    return task
+
+
 def _adaptations(protocol: Protocol) -> list[tuple[int, Adaptation]]:
     """What is adapted, with the number of its stage, or `EVERY`."""
     shared = [(EVERY, a) for a in protocol.adapt]
@@ -82,35 +93,51 @@ def _adaptations(protocol: Protocol) -> list[tuple[int, Adaptation]]:
 
 
 def _roomy(protocols: Sequence[Protocol], i: int) -> Task:
-    """The task of a stage, with room for the longest trial that its adapted parameters allow in any protocol."""
-    task = protocols[0].make_task(protocols[0].stages[i])
-    longest = 0
+    """The task of a stage, with room for the longest trial that its adapted parameters allow in any protocol.
+
+    Its durations are not scaled yet: the walk does that.
+    """
+    found = []
     for protocol in protocols:
         stage = protocol.stages[i]
-        own = protocol.make_task(stage)
-        highest = with_values(own, {a.parameter: a.high for a in protocol.adapted(stage)})
-        longest = max(longest, own.capacity, highest.capacity)
-    return task.with_room(longest - task.capacity)
+        adapted = protocol.adapted(stage)
+        unscaled = {a.parameter: a.start for a in adapted if not a.parameter.startswith("scale.")}
+        own = with_values(protocol.make_like(stage.task), unscaled)
+        highest = with_values(own, {a.parameter: a.high for a in adapted})
+        found.append((own, max(own.capacity, highest.capacity)))
+    task = found[0][0]
+    return task.with_room(max(longest for _, longest in found) - task.capacity)
 
 
 def _plan(protocol: Protocol, protocols: Sequence[Protocol], tasks: Sequence[Task]) -> Any:
     """What is static of a protocol, the numbers of its criteria, and the steps of its adapted parameters."""
     strength, adapted = protocol.reading.strength, [(owner, a.parameter) for owner, a in _adaptations(protocol)]
-    levels = tuple(sorted({float(x) for task in tasks for x in _strengths(task, strength)})) if strength else ()
+    levels = _levels(strength, tasks)
     found: list[Gauge] = []
     given: list[Numbers] = []
+    placed: dict[Any, int] = {}
+    fits: list[int] = []
+    fitted: dict[Any, int] = {}
     names = [stage.name for stage in protocol.stages]
     ends = {TRAINED: -IS_TRAINED, DROPPED: -IS_DROPPED}
 
     def rule(get: Callable[[Protocol], Transition | Change], owner: int, to: int) -> Rule:
         """The rule of the first protocol, with room for those of all."""
-        own, first = get(protocol), len(found)
-        for criterion, *others in zip(*(get(p).when for p in protocols), strict=True):
+        own, places = get(protocol), []
+        for same in zip(*(get(p).when for p in protocols), strict=True):
+            criterion, *others = same
             known = [name if i in (owner, EVERY) else "" for i, name in adapted]
-            found.append(gauges.gauge(criterion, known, levels, max((c.last or 0 for c in others), default=0)))
-            given.append(gauges.numbers(criterion))
+            # Criteria that are alike in all protocols share a gauge: all of a stage begin anew together.
+            key = (same, known.index(criterion.parameter) if criterion.parameter else -1)
+            if key not in placed:
+                placed[key] = len(found)
+                seen = tuple((c.of, c.sessions, c.strength, c.strength_from, c.repeats) for c in same)
+                fits.append(fitted.setdefault(seen, len(found)) if criterion.measure in FITS else len(found))
+                found.append(gauges.gauge(criterion, known, levels, max((c.last or 0 for c in others), default=0)))
+                given.append(gauges.numbers(criterion))
+            places.append(placed[key])
         night = own.check == "session" or any(c.sessions is not None for c in own.when)
-        return Rule(tuple(range(first, len(found))), night, to)
+        return Rule(tuple(places), night, to)
 
     transitions = []
     for i, stage in enumerate(protocol.stages):
@@ -128,6 +155,7 @@ def _plan(protocol: Protocol, protocols: Sequence[Protocol], tasks: Sequence[Tas
     every = [a for _, a in _adaptations(protocol)]
     plan = Plan(
         gauges=tuple(found),
+        fits=tuple(fits),
         transitions=tuple(transitions),
         changes=tuple(changes),
         adapted=tuple(adapted),
@@ -140,11 +168,22 @@ def _plan(protocol: Protocol, protocols: Sequence[Protocol], tasks: Sequence[Tas
         strength=strength,
         answer=reading.answer,
         restarts=reading.aborted == "none",
-        window=max(stage.correction.window for p in protocols for stage in p.stages),
+        chooses=all(reading.side in outline(task).seen for task in tasks),
+        window=max(max(s.correction.window, s.assistance.same) for p in protocols for s in p.stages),
         again=tuple(a.again == "start" for a in every),
         floors=tuple(a.overnight == "floor" for a in every),
     )
     return plan, tuple(given), tuple(steps)
+
+
+def levels_of(protocol: Protocol) -> tuple[float, ...]:
+    """All strengths of the stimulus that a protocol's tasks may show, rising."""
+    tasks = [*map(protocol.make_task, protocol.stages), _target(protocol)]
+    return _levels(protocol.reading.strength, tasks)
+
+
+def _levels(strength: str, tasks: Sequence[Task]) -> tuple[float, ...]:
+    return tuple(sorted({float(x) for task in tasks for x in _strengths(task, strength)})) if strength else ()
 
 
 def _check(protocol: Protocol, stage: str, task: Task) -> None:
@@ -156,7 +195,8 @@ def _check(protocol: Protocol, stage: str, task: Task) -> None:
     for name in filter(None, (reading.side, reading.strength)):
         if name not in known.conditions:
             raise unknown("condition", name, known.conditions, f"the task of stage {stage!r}")
-        if name not in known.seen:
+        own = protocol.stage(stage)
+        if name not in known.seen and (own.correction.chooses or own.assistance.same):
             raise InvalidArgument(
                 f"the condition {name!r} of stage {stage!r} follows from others, and cannot be chosen"
             )

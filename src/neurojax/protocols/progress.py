@@ -10,7 +10,9 @@ import numpy as np
 from flax import struct
 
 from neurojax.protocols import gauges
+from neurojax.protocols.fits import Fit
 from neurojax.protocols.gauges import Event, Gauge, Numbers, Reading
+from neurojax.protocols.protocol import FITS
 
 LEFT, RIGHT = 0, 1
 EVERY = -1  # the owner of what is adapted in all stages
@@ -41,18 +43,22 @@ class Plan:
 
     Attributes:
         gauges: of all criteria.
+        fits: of each gauge, the first that has the same psychometric function (itself, where it fits none).
         transitions: of each stage, in order of priority.
         changes: of each adapted parameter.
         adapted: stage (or `EVERY`) and parameter of all that are adapted.
         sides: where the correct side comes from, by stage.
         side, left, right, choice_left, choice_right, strength, answer: as in the protocol's `Reading`.
+        chooses: whether the protocol has a say in a trial's side and strength.
         restarts: whether an aborted trial is none.
         window: responses that the corrections look back on, at most.
         again: of each adapted parameter, whether it begins anew with its stage.
         floors: of each adapted parameter, whether it stays above where a session began.
+        stays: whether a trained subject goes on in its last stage.
     """
 
     gauges: tuple[Gauge, ...]
+    fits: tuple[int, ...]
     transitions: tuple[tuple[Rule, ...], ...]
     changes: tuple[tuple[Rule, ...], ...]
     adapted: tuple[tuple[int, str], ...]
@@ -65,9 +71,11 @@ class Plan:
     strength: str
     answer: str
     restarts: bool
+    chooses: bool
     window: int
     again: tuple[bool, ...]
     floors: tuple[bool, ...]
+    stays: bool = False
 
 
 class Said(struct.PyTreeNode):
@@ -96,18 +104,24 @@ class Progress(struct.PyTreeNode):
         trials, stage_trials, session_trials: int32, how many.
         session, stage_sessions: int32, how many are over.
         over: bool, whether the session is over (where the walk pauses for the night).
-        entered: int32 `[S]`, after how many trials each stage was first entered; -1: it was not.
+        entered: int32 `[S + 1]`, after how many trials each stage was first entered, and last after how many training
+            was over (trained); -1: it was not.
         time: float32, ms since the session began.
         drunk: float32, microlitres in the session.
         values, since: float32 `[K]`, where adapted parameters stand, and trials since they moved.
         floor: float32 `[K]`, where they stood as the session began.
         seen: what the gauges have seen.
-        responses, shown, right: float32 `[window]`, of the last trials: the response (-1 left, 1 right, 0 none), the
-            correct side (-1, 1; 0: no trial), and whether it was correct.
+        responses: float32 `[window]`, the last responses (-1 left, 1 right, 0: none yet).
+        shown, right: float32 `[window]`, of the last trials: the correct side (-1, 1; 0: no trial), and whether the
+            answer was correct (1), an error (-1) or none (0).
         hits: float32 `[2]`, mean accuracy of each side.
+        lost: int32 `[2]`, trials of each side since it was last found.
         streak: int32, equal correct sides in a row: below 0 left, above right.
-        failed: int32, errors and misses in a row.
-        repeat: bool, whether the last trial is shown again; `again_side`, `again_strength`: as it was.
+        found: int32, how often the side was found in that streak.
+        unpaid: int32, trials in a row that brought no reward.
+        repeat: bool, whether the last trial is shown again to one who failed it.
+        restart: bool, whether it is begun again, having been aborted.
+        again_side, again_strength: as it was.
         times: float32 `[64]`, response times of the session by bin; `last_times` `[64]`, the last ones.
         missed: float32 `[64]`, whether each of the last trials was missed.
     """
@@ -131,9 +145,12 @@ class Progress(struct.PyTreeNode):
     shown: Any
     right: Any
     hits: Any
+    lost: Any
     streak: Any
-    failed: Any
+    found: Any
+    unpaid: Any
     repeat: Any
+    restart: Any
     again_side: Any
     again_strength: Any
     times: Any
@@ -141,7 +158,7 @@ class Progress(struct.PyTreeNode):
     missed: Any
 
 
-def first_day(plan: Plan, said: Said, stages: int) -> Progress:
+def first_day(plan: Plan, said: Said) -> Progress:
     """The progress before the first trial."""
     zero, no, count = jnp.float32(0), jnp.bool_(False), jnp.int32(0)
     start = jnp.asarray(said.adapted["start"], jnp.float32)
@@ -155,7 +172,7 @@ def first_day(plan: Plan, said: Said, stages: int) -> Progress:
         session=count,
         stage_sessions=count,
         over=no,
-        entered=jnp.where(jnp.arange(stages) == 0, 0, -1).astype(jnp.int32),
+        entered=jnp.where(jnp.arange(len(plan.transitions) + 1) == 0, 0, -1).astype(jnp.int32),
         time=zero,
         drunk=zero,
         values=start,
@@ -166,9 +183,12 @@ def first_day(plan: Plan, said: Said, stages: int) -> Progress:
         shown=zeros(plan.window),
         right=zeros(plan.window),
         hits=jnp.full(2, 0.5, jnp.float32),
+        lost=jnp.zeros(2, jnp.int32),
         streak=count,
-        failed=count,
+        found=count,
+        unpaid=count,
         repeat=no,
+        restart=no,
         again_side=count,
         again_strength=zero,
         times=zeros(_TIMES),
@@ -183,15 +203,22 @@ def after_trial(plan: Plan, said: Said, own: Progress, event: Event, length: Any
     answered, correct = event.answered > 0, event.correct > 0
     failed = (event.aborted < 0.5) & ~correct
     pause = jnp.where(correct, said.sessions["after_correct"], said.sessions["after_error"])
+    pause = jnp.where(event.valid, pause, 0.0)  # what is begun again goes on at once
+    paid = event.reward > 0
     seen = tuple(
         gauges.look(g, given, old, event) for g, given, old in zip(plan.gauges, said.criteria, own.seen, strict=True)
     )
     one = event.valid.astype(jnp.int32)
     way = jnp.where(event.side == RIGHT, 1, -1)
     push = lambda ring, x, where=True: jnp.where(where, jnp.concatenate([ring[1:], x[None]]), ring)
-    said_side = jnp.where(answered, jnp.where(event.right > 0, 1.0, -1.0), 0.0)
+    said_side = jnp.where(event.right > 0, 1.0, -1.0)
+    scored = jnp.where(correct, 1.0, jnp.where(answered, -1.0, 0.0))
     counts = event.aborted < 0.5
-    rate = jnp.where(jnp.arange(2) == event.side, 1 / here["memory"], 0.0) * counts
+    its = (jnp.arange(2, dtype=jnp.int32) == event.side) & counts
+    rate = jnp.where(its, 1 / here["memory"], 0.0)
+    # What is paid although it is no answer was free. One who may try again finds the side at last, and is paid.
+    found = correct | (paid & answered & (here["retry"] > 0))
+    longer = own.streak * way > 0
     again = failed & (here["repeat"] > 0) & (event.strength >= here["repeat_from"])
     bin_ = jnp.clip(jnp.floor(20 * jnp.log10(jnp.maximum(event.time, 10.0) / 10)), 0, _TIMES - 1).astype(jnp.int32)
     own = own.replace(
@@ -200,27 +227,31 @@ def after_trial(plan: Plan, said: Said, own: Progress, event: Event, length: Any
         session_trials=own.session_trials + one,
         time=own.time + jnp.asarray(length).astype(jnp.float32) * np.float32(dt) + pause,
         drunk=own.drunk + jnp.maximum(event.reward, 0) * said.sessions["volume"],
-        since=own.since + one,
+        since=own.since + one.astype(jnp.float32),
         seen=seen,
         responses=push(own.responses, said_side, answered),
         shown=push(own.shown, way.astype(jnp.float32), counts),
-        right=push(own.right, event.correct, counts),
+        right=push(own.right, scored, counts),
         hits=own.hits + rate * (event.correct - own.hits),
-        streak=jnp.where(counts, jnp.where(own.streak * way > 0, own.streak + way, way), own.streak).astype(jnp.int32),
-        failed=jnp.where(correct, 0, own.failed + failed).astype(jnp.int32),
+        lost=jnp.where(its, jnp.where(found, 0, own.lost + 1), own.lost).astype(jnp.int32),
+        streak=jnp.where(counts, jnp.where(longer, own.streak + way, way), own.streak).astype(jnp.int32),
+        found=jnp.where(counts, jnp.where(longer, own.found, 0) + found.astype(jnp.int32), own.found),
+        unpaid=jnp.where(counts, jnp.where(paid, 0, own.unpaid + 1), own.unpaid).astype(jnp.int32),
         repeat=jnp.where(counts, again, own.repeat),
-        again_side=jnp.where(counts, event.side, own.again_side),
-        again_strength=jnp.where(counts, event.strength, own.again_strength),
-        times=own.times + event.answered * (jnp.arange(_TIMES) == bin_),
+        restart=~event.valid,
+        again_side=jnp.asarray(event.side, jnp.int32),
+        again_strength=jnp.asarray(event.strength, jnp.float32),
+        times=own.times + jnp.where(jnp.arange(_TIMES, dtype=jnp.int32) == bin_, event.answered, 0.0),
         last_times=push(own.last_times, event.time, answered),
-        missed=push(own.missed, event.missed),
+        missed=push(own.missed, event.missed, event.valid),
     )
     own = _moved(plan, said, own, night=False)
     own = _led(plan, said, own, night=False)
     trials, limit = own.trials, said.sessions["limit_trials"]
-    dropped = (own.status == TRAINING) & (limit > 0) & (trials >= limit)
+    dropped = (own.status == TRAINING) & (limit > 0) & (trials.astype(jnp.float32) >= limit)
     own = own.replace(status=jnp.where(dropped, IS_DROPPED, own.status).astype(jnp.int32))
-    return own.replace(over=own.over | _session_over(said, own) | (own.status != TRAINING))
+    ended = (own.status == IS_DROPPED) | ((own.status == IS_TRAINED) & (not plan.stays))
+    return own.replace(over=own.over | _session_over(said, own) | ended)
 
 
 def _session_over(given: Said, own: Progress) -> Any:
@@ -229,14 +260,15 @@ def _session_over(given: Said, own: Progress) -> Any:
     over = over | ((said["minutes"] > 0) & (own.time >= said["minutes"] * 60_000))
     early = (said["early_minutes"] > 0) & (own.time >= said["early_minutes"] * 60_000)
     over = over | (early & (trials <= said["early_trials"]))
-    late = (jnp.arange(_SLOW) >= _SLOW - said["slow_last"]) & (own.last_times > 0)
+    recent_of = lambda room, n: jnp.arange(room, dtype=jnp.float32) >= room - n
+    late = recent_of(_SLOW, said["slow_last"]) & (own.last_times > 0)
     order = jnp.sort(jnp.where(late, own.last_times, jnp.inf))
-    recent = order[jnp.maximum((jnp.sum(late) - 1) // 2, 0)]
+    recent = order[jnp.maximum((jnp.sum(late, dtype=jnp.int32) - 1) // 2, 0)]
     share = jnp.cumsum(own.times) / jnp.maximum(jnp.sum(own.times), 1)
-    median = 10 * 10 ** ((jnp.argmax(share >= 0.5) + 0.5) / 20)
+    median = 10 * 10 ** ((jnp.argmax(share >= 0.5).astype(jnp.float32) + 0.5) / 20)
     slow = (said["slow_after"] > 0) & (trials > said["slow_after"]) & (recent > said["slow_factor"] * median)
-    window = jnp.arange(_MISSES) >= _MISSES - said["missed_last"]
-    missed = jnp.sum(own.missed * window) > said["missed_share"] * said["missed_last"]
+    missed = jnp.sum(jnp.where(recent_of(_MISSES, said["missed_last"]), own.missed, 0.0))
+    missed = missed > said["missed_share"] * said["missed_last"]
     idle = (said["missed_last"] > 0) & (trials >= said["missed_last"]) & missed
     return over | slow | idle
 
@@ -248,7 +280,7 @@ def night(plan: Plan, said: Said, own: Progress) -> Progress:
     own = _led(plan, said, own, night=True)
     changed, sessions = own.stage != stage, own.session + 1
     limit = said.sessions["limit_sessions"]
-    dropped = (own.status == TRAINING) & (limit > 0) & (sessions >= limit)
+    dropped = (own.status == TRAINING) & (limit > 0) & (sessions.astype(jnp.float32) >= limit)
     seen = tuple(gauges.sleep(g, old) for g, old in zip(plan.gauges, own.seen, strict=True))
     seen = tuple(gauges.begun_anew(g, old, changed, jnp.bool_(True)) for g, old in zip(plan.gauges, seen, strict=True))
     return own.replace(
@@ -259,6 +291,7 @@ def night(plan: Plan, said: Said, own: Progress) -> Progress:
         over=jnp.bool_(False),
         time=jnp.float32(0),
         drunk=jnp.float32(0),
+        restart=jnp.bool_(False),
         floor=own.values,
         seen=seen,
         times=jnp.zeros_like(own.times),
@@ -270,6 +303,7 @@ def night(plan: Plan, said: Said, own: Progress) -> Progress:
 def _moved(plan: Plan, said: Said, own: Progress, night: bool) -> Progress:
     """With adapted parameters moved where a change's criteria hold."""
     values, since = own.values, own.since
+    fits: dict[int, Fit] = {}
     for k, ((owner, _), rules) in enumerate(zip(plan.adapted, plan.changes, strict=True)):
         free = (
             ((own.stage == owner) | (owner == EVERY))
@@ -279,7 +313,7 @@ def _moved(plan: Plan, said: Said, own: Progress, night: bool) -> Progress:
         for i, rule in enumerate(rules):
             if rule.night != night:
                 continue
-            moves = free & _hold(plan, said, rule, own)
+            moves = free & _hold(plan, said, rule, own, fits)
             low = jnp.maximum(said.adapted["low"][k], own.floor[k]) if plan.floors[k] else said.adapted["low"][k]
             step = said.changes[k]
             value = jnp.clip(values[k] * step["factor"][i] + step["add"][i], low, said.adapted["high"][k])
@@ -292,12 +326,13 @@ def _moved(plan: Plan, said: Said, own: Progress, night: bool) -> Progress:
 def _led(plan: Plan, said: Said, own: Progress, night: bool) -> Progress:
     """With the stage changed where a transition's criteria hold; of several, the first."""
     target: Any = own.stage
+    fits: dict[int, Fit] = {}
     status, gone = own.status, own.status != TRAINING
     for number, rules in enumerate(plan.transitions):
         for rule in rules:
             if rule.night != night:
                 continue
-            leads = (own.stage == number) & ~gone & _hold(plan, said, rule, own)
+            leads = (own.stage == number) & ~gone & _hold(plan, said, rule, own, fits)
             if rule.to >= 0:
                 target = jnp.where(leads, rule.to, target)
             else:
@@ -307,7 +342,9 @@ def _led(plan: Plan, said: Said, own: Progress, night: bool) -> Progress:
     seen = tuple(
         gauges.begun_anew(g, old, moves, jnp.bool_(False)) for g, old in zip(plan.gauges, own.seen, strict=True)
     )
-    first = moves & (jnp.arange(own.entered.shape[0]) == target) & (own.entered < 0)
+    place = jnp.where((own.status == TRAINING) & (status == IS_TRAINED), own.entered.shape[0] - 1, target)
+    places = jnp.arange(own.entered.shape[0], dtype=jnp.int32)
+    first = gone & (own.status == TRAINING) & (places == place) & (own.entered < 0)
     fresh = jnp.asarray(plan.again, bool) & (jnp.asarray([owner for owner, _ in plan.adapted], jnp.int32) == target)
     values = jnp.where(moves & fresh, jnp.asarray(said.adapted["start"]), own.values)
     return own.replace(
@@ -323,8 +360,12 @@ def _led(plan: Plan, said: Said, own: Progress, night: bool) -> Progress:
     )
 
 
-def _hold(plan: Plan, said: Said, rule: Rule, own: Progress) -> Any:
+def _hold(plan: Plan, said: Said, rule: Rule, own: Progress, fits: dict[int, Fit]) -> Any:
+    """Whether all criteria of a rule hold; `fits` keeps what was fitted, for the rules after it."""
     held: Any = jnp.bool_(True)
     for i in rule.gauges:
-        held = held & gauges.holds(plan.gauges[i], said.criteria[i], own.seen[i], own.values)
+        first = plan.fits[i]
+        if plan.gauges[i].measure in FITS and first not in fits:
+            fits[first] = gauges.fit_of(plan.gauges[i], own.seen[first])
+        held = held & gauges.holds(plan.gauges[i], said.criteria[i], own.seen[i], own.values, fits.get(first))
     return held

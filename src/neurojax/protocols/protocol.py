@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+import jax
 from pydantic import Field, model_validator
 
 from neurojax.core.registry import make
 from neurojax.core.task import Task
+from neurojax.core.timing import Law, Table
 from neurojax.errors import InvalidArgument, unknown
 from neurojax.sections import Count, NotNegative, Number, Positive, Section, Share, load_section, save_section
 
@@ -20,10 +22,12 @@ TRAINED, DROPPED = "trained", "dropped"
 # What a criterion looks at: counts of trials, shares of them, and what a session's psychometric function gives.
 COUNTS = ("trials", "correct", "answered", "reward", "sessions")
 RATES = (
-    "accuracy", "performance", "response_rate", "violation_rate", "miss_rate", "right", "response_time", "efficiency",
+    "accuracy", "performance", "response_rate", "violation_rate", "miss_rate", "right", "response_time", "median_time",
+    "efficiency",
 )  # fmt: skip
 FITS = ("bias", "threshold", "lapse")
 VALUE = "value"  # of an adapted parameter
+MEDIAN = "median_time"
 
 
 class Criterion(Section):
@@ -33,9 +37,10 @@ class Criterion(Section):
     `trials`, `correct`, `answered` (numbers of trials), `reward` (its sum), `sessions` (how many are over);
     `accuracy` (correct among the answered), `performance` (mean over all trials, 0 where there was no answer),
     `response_rate`, `violation_rate` (aborted), `miss_rate`, `right` (right among the answered), `response_time` (mean,
-    ms from the start of the period in which to answer), `efficiency` (reward of an answered trial, relative to the
-    stage's `best_reward`); of sessions the psychometric function's `bias` and `threshold` (percent; the bias without
-    its sign) and `lapse` (the greater of the two); `value`, what an adapted parameter stands at.
+    ms from the start of the period in which to answer), `median_time` (its median: below a number where more than half
+    are), `efficiency` (reward of an answered trial that was not free, relative to the stage's `best_reward`); of
+    sessions the psychometric function's `bias` and `threshold` (percent; the bias without its sign) and `lapse` (the
+    greater of the two); `value`, what an adapted parameter stands at.
 
     Attributes:
         measure: what is looked at.
@@ -47,6 +52,7 @@ class Criterion(Section):
         side: only trials whose correct side this is; "both": it must hold on each side.
         strength: only trials with this strength of the stimulus, in the units of the task's condition.
         strength_from: only trials with this strength or more.
+        repeats: whether repeated trials are looked at even where the stage does not count them (`Correction.counted`).
         parameter: which adapted parameter, for `value`.
         at_least, above, at_most, below: the comparison.
         better_than: a rate that the subject's must be above by a one-sided binomial test at level `alpha`.
@@ -60,7 +66,8 @@ class Criterion(Section):
 
     measure: Literal[
         "trials", "correct", "answered", "reward", "sessions", "accuracy", "performance", "response_rate",
-        "violation_rate", "miss_rate", "right", "response_time", "efficiency", "bias", "threshold", "lapse", "value",
+        "violation_rate", "miss_rate", "right", "response_time", "median_time", "efficiency", "bias", "threshold",
+        "lapse", "value",
     ]  # fmt: skip
     of: Literal["stage", "session", "all"] = "stage"
     last: Count | None = None
@@ -70,6 +77,7 @@ class Criterion(Section):
     side: Literal["left", "right", "both"] | None = None
     strength: Number | None = None
     strength_from: Number | None = None
+    repeats: bool = False
     parameter: str | None = None
     at_least: Number | None = None
     above: Number | None = None
@@ -96,6 +104,8 @@ class Criterion(Section):
             raise InvalidArgument(f"{self.measure} does not take last or side")
         if self.last is not None and self.sessions is not None:
             raise InvalidArgument("a criterion looks at the last trials, or at the last sessions; give one of both")
+        if self.measure == MEDIAN and given not in (["at_least"], ["below"]):
+            raise InvalidArgument(f"{MEDIAN} takes one of at_least and below; for both, give two criteria")
         if self.measure == "trials" and self.last is not None:
             raise InvalidArgument("the number of the last trials is what `last` says; leave it out")
         if self.pooled and self.sessions is None:
@@ -148,8 +158,9 @@ class Adaptation(Section):
     """A number of the task that grows and shrinks by rule within a stage.
 
     Attributes:
-        parameter: "timing.PERIOD" (ms), "rewards.NAME", a number among the task's parameters, or "volume" (of a
-            reward of 1, in microlitres; see `Sessions`).
+        parameter: "timing.PERIOD" (ms), "scale.PERIOD" (a factor of the durations that the task gives a period),
+            "rewards.NAME", a number among the task's parameters, or "volume" (of a reward of 1, in microlitres; see
+            `Sessions`).
         start: where it begins.
         low, high: between which it stays.
         changes: the first whose criteria hold is made.
@@ -183,8 +194,9 @@ class Correction(Section):
         side: where the correct side of a trial comes from: "task" (as the task draws it), "responses" (right if a
             normal number around the share of left responses in the last `window` is .5 or more), "errors" (left
             with half the sum of two shares, in the last `window` trials: of the correct ones, those whose side was
-            right, and of the others those whose side was left), or "kernel" (the side that fares worse: weights
-            exp(-strength x accuracy), the accuracy of each side being an exponential mean over its trials).
+            right, and of the errors those whose side was left; each as likely where there are none of either),
+            "kernel" (the side that fares worse: weights exp(-strength x accuracy), the accuracy of each side being an
+            exponential mean over its trials), or "runs" (one side until it was found `most` times, then the other).
         only_repeats: whether `side` is for repeated trials alone.
         window: responses that are looked back on.
         spread: standard deviation of that normal number.
@@ -193,10 +205,11 @@ class Correction(Section):
         repeat: whether an error or a miss is followed by the same trial, until it is correct.
         repeat_from: only from this strength of the stimulus on.
         most: equal sides in a row at most; 0: no limit.
+        keep: a side that was not found in its last so many trials stays until it is; 0: no such rule.
         counted: whether repeated trials count for criteria.
     """
 
-    side: Literal["task", "responses", "errors", "kernel"] = "task"
+    side: Literal["task", "responses", "errors", "kernel", "runs"] = "task"
     only_repeats: bool = False
     window: Count = 10
     spread: NotNegative = 0.5
@@ -205,7 +218,19 @@ class Correction(Section):
     repeat: bool = False
     repeat_from: Number = 0.0
     most: int = Field(default=0, ge=0)
+    keep: int = Field(default=0, ge=0)
     counted: bool = True
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.side == "runs" and self.most == 0:
+            raise InvalidArgument("correction.side='runs' needs most: how often a side is found before the other comes")
+        return self
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it has a say in a trial's side."""
+        return self.side != "task" or self.repeat or self.most > 0 or self.keep > 0
 
 
 class Assistance(Section):
@@ -214,13 +239,23 @@ class Assistance(Section):
     Attributes:
         retry: after an error the subject may go on until it finds the side (guaranteed reward); the first answer
             counts.
-        free_after: after so many errors or misses in a row the next trial is paid whatever is done; 0: never.
+        free_after: after so many trials in a row that brought no reward the next is paid whatever is done; 0: never.
+        free_share: how much of a reward is then paid.
         any_side: whether any choice is rewarded, and counts as correct.
+        same: with `any_side`, choices of one side in a row after which only the other is correct; 0: no limit.
     """
 
     retry: bool = False
     free_after: int = Field(default=0, ge=0)
+    free_share: Share = 1.0
     any_side: bool = False
+    same: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.same and not self.any_side:
+            raise InvalidArgument("assistance.same goes with any_side")
+        return self
 
 
 class StageTask(Section):
@@ -271,7 +306,8 @@ class Reading(Section):
         strength: the condition that tells the strength of the stimulus; empty: it is 1 in all trials.
         full: the strength that a model subject takes for 1.
         answer: the period in which to answer.
-        aborted: whether an aborted trial is a trial that failed ("failed"), or is begun again and none ("none").
+        aborted: whether an aborted trial is a trial that failed ("failed"), or is begun again, with the same side and
+            strength, and none ("none").
     """
 
     side: str = "ground_truth"
@@ -305,9 +341,9 @@ class Sessions(Section):
     early_minutes: NotNegative = 0.0
     early_trials: int = Field(default=0, ge=0)
     slow_after: int = Field(default=0, ge=0)
-    slow_last: Count = 20
+    slow_last: int = Field(default=20, ge=1, le=64)
     slow_factor: Positive = 5.0
-    missed_last: int = Field(default=0, ge=0)
+    missed_last: int = Field(default=0, ge=0, le=64)
     missed_share: Share = 1.0
     after_correct: NotNegative = 1000.0
     after_error: NotNegative = 1000.0
@@ -525,11 +561,22 @@ def with_values(task: Task, values: dict[str, Any]) -> Task:
         if path == "volume":
             continue
         group, _, name = path.rpartition(".")
-        if group:
+        if group == "scale":
+            if name not in task.timing:
+                raise unknown("period", name, task.timing, task.name)
+            keywords.setdefault("timing", {})[name] = _scaled(task.timing[name], value)
+        elif group:
             keywords.setdefault(group, {})[name] = value
         else:
             keywords[name] = value
     return task.set(**keywords) if keywords else task
+
+
+def _scaled(law: Law, factor: Any) -> Law:
+    """A law of durations, all of them multiplied."""
+    if isinstance(law, Table):  # whose other numbers are probabilities
+        return law.replace(values=law.values * factor)
+    return jax.tree.map(lambda x: x * factor, law)
 
 
 def _criteria(rules: Sequence[Transition | Change]) -> list[Criterion]:
