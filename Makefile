@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 NEUROGYM ?= .venv-neurogym
 
-.PHONY: demo test test-slow lint types bench bench-results bench-library learning gallery parity clean
+.PHONY: demo test test-slow lint types bench bench-results bench-library learning protocols gallery parity clean
 
 demo: $(VENV)/.base
 	$(BIN)/neurojax train PerceptualDecisionMaking-v0 --out runs/demo --overwrite
@@ -34,6 +34,9 @@ bench-library: $(VENV)/.base
 
 learning: $(VENV)/.test
 	$(BIN)/python -m benchmarks.learning
+
+protocols: $(VENV)/.test
+	$(BIN)/python -m benchmarks.protocols
 
 gallery: $(VENV)/.base
 	$(BIN)/neurojax gallery --out build/gallery --overwrite

@@ -7,18 +7,15 @@ Each run trains an agent by `neurojax.training.runs.train`, plays it with its we
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe
-from benchmarks.tables import grid, in_words
+from benchmarks import recorded
+from benchmarks.recorded import say
+from benchmarks.tables import grid
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE = ROOT / "benchmarks" / "learning.json", ROOT / "benchmarks" / "LEARNING.md"
@@ -232,16 +229,6 @@ def priors() -> dict[str, Any]:
     }
 
 
-def peer(seed: int, python: str, limit: float = 200.0) -> dict[str, Any]:
-    """NeuroGym's own example with Stable-Baselines3, in its own environment."""
-    script = Path(__file__).with_name("neurogym_rl_side.py")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    out = subprocess.run(
-        [python, str(script), str(seed), str(limit)], env=environment, capture_output=True, text=True, check=True
-    )
-    return json.loads(out.stdout.strip().splitlines()[-1])
-
-
 def _trained(**settings: Any) -> tuple[Any, dict[str, Any]]:
     """A trained agent (PPO, seed 0), and what the record tells of any."""
     from neurojax.training.config import RunConfig
@@ -249,7 +236,7 @@ def _trained(**settings: Any) -> tuple[Any, dict[str, Any]]:
 
     settings["training"] = {"algorithm": "ppo", "log_every": 100, **settings["training"]}
     config = RunConfig(**settings)
-    result = train(config, progress=lambda now: _say(f"  {now.update}/{now.updates} accuracy {now.accuracy:.3f}"))
+    result = train(config, progress=lambda now: say(f"  {now.update}/{now.updates} accuracy {now.accuracy:.3f}"))
     steps = config.training.updates * config.training.batch_size * config.training.n_steps
     return result, {
         "seed": config.training.seed,
@@ -273,41 +260,12 @@ def _keep(name: str, figure: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing, keep it, write the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="runs by the beginning of their names")
-    parser.add_argument("--again", action="store_true", help="also what is in the record already")
-    parser.add_argument("--neurogym-rl", metavar="PYTHON", help="Python that has NeuroGym and sb3-contrib")
-    options = parser.parse_args(arguments)
-    wanted = runs()
-    if options.neurogym_rl:
-        wanted |= {f"neurogym/{seed}": lambda seed=seed: peer(seed, options.neurogym_rl) for seed in range(3)}
-    if options.only:
-        wanted = {name: run for name, run in wanted.items() if name.startswith(tuple(options.only))}
-    record = read()
-    for name, run in wanted.items():
-        if name in record["runs"] and not options.again:
-            continue
-        _say(name)
-        found = run()
-        record = read()
-        record["runs"][name] = {**found, "date": time.strftime("%Y-%m-%d")}
-        record["machine"] = in_words(describe())
-        write(record)
-        _say(f"  {json.dumps(found)}")
-    PAGE.write_text(page(read()), encoding="utf-8")
-    return 0
 
+    def peers(python: str) -> dict[str, Callable[[], dict[str, Any]]]:
+        """NeuroGym's own example with Stable-Baselines3, in its own environment."""
+        return {f"neurogym/{i}": lambda i=i: recorded.peer(python, "neurogym_rl_side.py", i, 200) for i in range(3)}
 
-def read() -> dict[str, Any]:
-    """The record."""
-    return json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {"machine": "", "runs": {}}
-
-
-def write(record: dict[str, Any]) -> None:
-    """Keep the record."""
-    from neurojax.files import write_atomic
-
-    write_atomic(RECORD, json.dumps(record, indent=1) + "\n")
+    return recorded.main("benchmarks.learning", __doc__, runs(), RECORD, {PAGE: page}, peers=peers, arguments=arguments)
 
 
 def page(record: dict[str, Any]) -> str:
@@ -433,10 +391,6 @@ def _pm(pair: list[float]) -> str:
 
 def _listed(values: list[float]) -> str:
     return ", ".join(f"{value:.3f}" for value in values)
-
-
-def _say(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

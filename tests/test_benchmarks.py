@@ -135,6 +135,7 @@ def test_tables_can_be_shown(capsys):
 
 
 def test_every_number_that_was_learnt_comes_from_its_record():
-    from benchmarks import learning
+    from benchmarks import learning, protocols, recorded
 
-    assert learning.PAGE.read_text(encoding="utf-8") == learning.page(learning.read())
+    for one in (learning, protocols):
+        assert one.PAGE.read_text(encoding="utf-8") == one.page(recorded.read(one.RECORD))

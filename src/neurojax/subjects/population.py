@@ -77,8 +77,8 @@ class Population(Section):
     kind: Literal["leaky", "gru", "lstm"] = "gru"
     hidden: Count = 32
     window: Count = 64
-    learning_rate: Trait = _between(1e-5, 3e-4, "log-uniform")
-    model_rate: Trait = _between(0.002, 0.05, "log-uniform")
+    learning_rate: Trait = _between(8e-5, 3e-4, "log-uniform")
+    model_rate: Trait = _between(0.01, 0.15, "log-uniform")
     hazard: Trait = _between(0.2, 2.0, "log-uniform")
     bias: Trait = _between(-1, 1)
     discount: Trait = _between(0.6, 0.95)

@@ -1,0 +1,325 @@
+"""What simulated training says of protocols: `python -m benchmarks.protocols` (or `make protocols`).
+
+Each run keeps its figures in `benchmarks/protocols.json` as soon as it is done, its tables and report page under
+`build/protocols`; what is there already is not run again (`--again` does). `benchmarks/PROTOCOLS.md` is written from
+the record alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import recorded
+from benchmarks.recorded import say
+from benchmarks.tables import grid
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD, PAGE = ROOT / "benchmarks" / "protocols.json", ROOT / "benchmarks" / "PROTOCOLS.md"
+BUILD = ROOT / "build" / "protocols"
+
+
+def runs() -> dict[str, Callable[[], dict[str, Any]]]:
+    """Every run by name, in the order of the page."""
+    found: dict[str, Callable[[], dict[str, Any]]] = {
+        "floor": floors,
+        **{f"speed/{n}": lambda n=n: speed(n) for n in (1, 32, 256)},
+        "shaping": shaping,
+    }
+    found |= {f"ibl/{learner}": lambda learner=learner: ibl(learner) for learner in ("logistic", "recurrent")}
+    return found | {"control": control, "search": search}
+
+
+# ---------------------------------------------------------------------- the runs
+
+
+def floors() -> dict[str, Any]:
+    """After how many trials the perfect learner enters the stages of the IBL's training: mean of 64."""
+    import jax
+    import numpy as np
+
+    import neurojax as nj
+    from neurojax.protocols import load_protocol
+
+    task = load_protocol("ibl_training").walk()
+    out = nj.rollout(task, jax.random.key(0), 64, 8000, policy="oracle", output="metrics")
+    entered = np.asarray(out.state.session.memory["own"].entered)[:, :6]
+    return {"entered": entered.mean(0).tolist(), "error": (entered.std(0) / 8).tolist()}
+
+
+def speed(subjects: int) -> dict[str, Any]:
+    """Trials a second of recurrent subjects in their second session of the IBL's training, exams apart."""
+    from neurojax.protocols import load_protocol
+    from neurojax.protocols.group import StudySettings, run_group
+    from neurojax.subjects.population import Population
+
+    times: list[float] = []
+    settings = StudySettings(subjects=subjects, sessions=2, exams=9)
+    protocol = load_protocol("ibl_training")
+    protocol = protocol.model_copy(update={"exam": protocol.exam.model_copy(update={"trials": 10})})
+    group = run_group([protocol], "speed", Population(), settings, tell=lambda *_: times.append(time.perf_counter()))
+    trials = sum(
+        n for n, session in zip(group.sessions["trials"], group.sessions["session"], strict=True) if session == 2
+    )
+    return {"subjects": subjects, "trials_per_second": trials / (times[1] - times[0])}
+
+
+def shaping() -> dict[str, Any]:
+    """The delayed response by the automated home cage's stages, and by its last stage alone."""
+    from neurojax.protocols import load_protocol
+
+    shaped = load_protocol("autocage")
+    alone = shaped.model_copy(update={"name": "last stage alone", "stages": [shaped.stages[-1]]})
+    return _study("shaping", {"autocage": shaped, "alone": alone}, "recurrent", subjects=200, sessions=12, exams=2)
+
+
+def ibl(learner: str) -> dict[str, Any]:
+    """The IBL's training, without debiasing, and in coarser steps (12.5% comes with 25%)."""
+    from neurojax.protocols import load_protocol
+
+    published = load_protocol("ibl_training")
+    plain = {"side": "task", "repeat": False}
+    without = published.replace({f"stages.{i}.correction.{k}": v for i in range(6) for k, v in plain.items()})
+    coarse = published.model_dump()
+    del coarse["stages"][1]
+    coarse["stages"][0]["next"][0]["to"] = coarse["stages"][1]["name"]
+    named = {
+        "published": published,
+        "no debiasing": without.model_copy(update={"name": "no debiasing"}),
+        "coarser steps": type(published)(**{**coarse, "name": "coarser steps"}),
+    }
+    many = {"subjects": 200, "sessions": 40} if learner != "recurrent" else {"subjects": 32, "sessions": 30, "exams": 3}
+    return _study(f"ibl-{learner}", named, learner, **many)
+
+
+def control() -> dict[str, Any]:
+    """A against A: the same individuals twice, with other chance; how often the ratio's interval holds 1."""
+    from neurojax.protocols import load_protocol
+    from neurojax.protocols.control import control as compare_all
+    from neurojax.protocols.endpoints import endpoint
+    from neurojax.protocols.group import StudySettings
+    from neurojax.protocols.study import run_study
+    from neurojax.subjects.population import Population
+
+    protocol, repeats = _quick(load_protocol("ibl_training")), []
+    for repeat in range(8):
+        settings = StudySettings(subjects=64, sessions=20, repeat=repeat)
+        result = run_study({"A": protocol}, Population(learner="logistic"), settings)
+        repeats.append(endpoint(result, "A"))
+    found = compare_all(repeats, how="64 individuals, eight times")
+    return {"pairs": found.pairs, "held": found.held}
+
+
+def search() -> dict[str, Any]:
+    """Thresholds and windows of the IBL's training, searched with logistic subjects, confirmed on fresh ones."""
+    from neurojax.protocols import load_protocol
+    from neurojax.protocols.group import StudySettings
+    from neurojax.protocols.report import write_study_report
+    from neurojax.protocols.search import Vary, search_protocol
+    from neurojax.subjects.population import Population
+
+    paths = [
+        Vary("stages.0.next.0.when.0.above", 20, 45),
+        Vary("stages.0.next.0.when.1.above", 20, 45),
+        Vary("stages.1.next.0.when.0.above", 20, 45),
+        Vary("stages.2.next.0.when.0.at_least", 20, 400),
+        Vary("stages.3.next.0.when.0.at_least", 20, 400),
+        Vary("stages.4.next.0.when.0.at_least", 20, 400),
+    ]
+    found = search_protocol(
+        load_protocol("ibl_training"), paths, Population(learner="logistic"),
+        StudySettings(subjects=48, sessions=40), candidates=64, batch=8, folder=BUILD / "search", confirm=200,
+        progress=say,
+    )  # fmt: skip
+    assert found.confirmed is not None
+    BUILD.mkdir(parents=True, exist_ok=True)
+    write_study_report(found.confirmed, BUILD / "search.html")
+    pruned = sum(one.time != one.time for one in found.candidates)
+    return {"values": found.values, "candidates": len(found.candidates), "pruned": pruned, **_judged(found.confirmed)}
+
+
+def _quick(protocol: Any) -> Any:
+    return protocol.model_copy(update={"exam": protocol.exam.model_copy(update={"trials": 400})})
+
+
+def _study(name: str, protocols: dict[str, Any], learner: str, **settings: Any) -> dict[str, Any]:
+    """Run a study, keep its tables and its report, and give its figures."""
+    from neurojax.protocols.group import StudySettings
+    from neurojax.protocols.report import write_study_report
+    from neurojax.protocols.study import run_study
+    from neurojax.subjects.population import Population
+
+    began, last = time.perf_counter(), [0.0]
+
+    def tell(now: Any) -> None:
+        if time.perf_counter() - last[0] > 20:
+            last[0] = time.perf_counter()
+            say(f"  {now.protocol} {now.session}: {now.active} active, {now.passed} passed, {now.trained} trained")
+
+    folder = BUILD / name
+    population = Population(learner=learner)  # type: ignore[arg-type]
+    result = run_study(
+        {key: _quick(one) for key, one in protocols.items()}, population, StudySettings(**settings), folder=folder,
+        progress=tell,
+    )  # fmt: skip
+    result.save(folder / "result", overwrite=True)
+    write_study_report(result, folder / "report.html")
+    return {"learner": learner, "seconds": time.perf_counter() - began, **settings, **_judged(result)}
+
+
+def _judged(result: Any) -> dict[str, Any]:
+    """Shares, restricted means and comparisons, by the exam and by the protocols' own criteria."""
+    import numpy as np
+
+    from neurojax.protocols.endpoints import endpoint, shared_horizon, summarise
+    from neurojax.protocols.judge import compare_all
+
+    out: dict[str, Any] = {"floors": {k: v if np.isfinite(v) else None for k, v in result.floors.items()}}
+    subjects = result.subjects
+    out["trained_trials"] = {
+        name: [float(rows["trials"].mean()), float(rows["trials"].std())]
+        for name, rows in subjects[subjects["status"] == "trained"].groupby("protocol")
+    }
+    for of in ("exam", "criterion"):
+        horizon = shared_horizon([endpoint(result, name, of=of) for name in result.names()])
+        table = summarise(result, of=of, horizon=horizon)
+        out[of] = {"horizon": horizon, "rows": json.loads(table.to_json(orient="records"))}
+        out[of]["pairs"] = [
+            {
+                "first": one.first, "second": one.second, "ratio": _three(one.ratio), "better": _three(one.better),
+                "p": one.log_rank.p,
+            }
+            for one in compare_all(result, of=of)
+        ]  # fmt: skip
+    return out
+
+
+def _three(estimate: Any) -> list[float]:
+    return [float(estimate.value), float(estimate.low), float(estimate.high)]
+
+
+# ---------------------------------------------------------------------- the page
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is missing, keep it, write the page."""
+
+    def peers(python: str) -> dict[str, Callable[[], dict[str, Any]]]:
+        """The same loop of one subject with NeuroGym and PyTorch, in its own environment."""
+        return {"speed/neurogym": lambda: recorded.peer(python, "neurogym_online_side.py", 60)}
+
+    return recorded.main(
+        "benchmarks.protocols", __doc__, runs(), RECORD, {PAGE: page}, peers=peers, arguments=arguments
+    )
+
+
+def page(record: dict[str, Any]) -> str:
+    """PROTOCOLS.md: every number comes from the record."""
+    lines = [
+        "# Training protocols, simulated",
+        "",
+        "Written by `python -m benchmarks.protocols` from `benchmarks/protocols.json`; not edited by hand. One trial",
+        "of a simulated subject is not one trial of an animal: ratios and ranks are what to read.",
+        "",
+        record["machine"],
+    ]
+    for part in (_floor_part, _speed_part, _study_parts, _control_part, _search_part):
+        lines += list(part(record["runs"]))
+    return "\n".join(lines) + "\n"
+
+
+def _floor_part(found: dict[str, Any]) -> Iterator[str]:
+    run = found.get("floor")
+    if run:
+        yield from ("", "## The perfect learner's walk through the training of the IBL", "")
+        names = ("100, 50", "25", "12.5", "6.25", "0", "without 50")
+        each = zip(names, run["entered"], run["error"], strict=True)
+        yield from grid(("contrasts", "entered after (trials)"), [(n, f"{x:.0f} ± {e:.0f}") for n, x, e in each])
+
+
+def _speed_part(found: dict[str, Any]) -> Iterator[str]:
+    names = [name for name in found if name.startswith("speed/")]
+    if not names:
+        return
+    yield from ("", "## Speed", "")
+    yield from ("Recurrent subjects (GRU 32), one update a trial through the last 64 steps; compile time apart.", "")
+    rows = []
+    for name in names:
+        run = found[name]
+        rate, who = f"{run['trials_per_second']:,.0f}", name.removeprefix("speed/")
+        rows.append((f"{who} subjects" if who.isdigit() else "1, NeuroGym and PyTorch", rate))
+    yield from grid(("subjects", "subject-trials per second"), rows)
+
+
+_TITLES = {
+    "shaping": "Shaping against none: the delayed response of the automated home cage",
+    "ibl/logistic": "The training of the IBL, and without debiasing, and in coarser steps: logistic subjects",
+    "ibl/recurrent": "The same: recurrent subjects",
+}
+
+
+def _study_parts(found: dict[str, Any]) -> Iterator[str]:
+    for name, title in _TITLES.items():
+        if name in found:
+            run = found[name]
+            yield from ("", f"## {title}", "")
+            yield f"{run['subjects']} subjects under each, the same ones, {run['sessions']} sessions at most."
+            yield from _judged_part(run)
+
+
+def _judged_part(run: dict[str, Any]) -> Iterator[str]:
+    words = {"exam": "The exam, passed twice running", "criterion": "The protocol's own criteria"}
+    for of, text in words.items():
+        one = run[of]
+        yield from ("", f"{text}; restricted means up to {one['horizon']:,.0f} trials:", "")
+        rows = [_row(row) for row in one["rows"]]
+        yield from grid(("protocol", "share that learns", "restricted mean (trials)"), rows)
+        if one["pairs"]:
+            yield ""
+            header = ("first / second", "ratio of means", "chance that the first is better", "p (log-rank)")
+            pairs = [
+                (f"{p['first']} / {p['second']}", _range(p["ratio"]), _range(p["better"]), f"{p['p']:.2g}")
+                for p in one["pairs"]
+            ]
+            yield from grid(header, pairs)
+    if run.get("trained_trials"):
+        yield ""
+        each = (f"{name} {mean:,.0f} ± {spread:,.0f}" for name, (mean, spread) in run["trained_trials"].items())
+        yield f"Trials of those who met the protocol's criteria, mean and standard deviation: {'; '.join(each)}."
+
+
+def _row(row: dict[str, Any]) -> tuple[str, str, str]:
+    share = _range([row["share"], row["share_low"], row["share_high"]])
+    mean = [row["mean"], row["mean_low"], row["mean_high"]]
+    return row["protocol"], share, "-" if None in mean else "{:,.0f} ({:,.0f} to {:,.0f})".format(*mean)
+
+
+def _control_part(found: dict[str, Any]) -> Iterator[str]:
+    run = found.get("control")
+    if run:
+        yield from ("", "## A against A", "")
+        yield f"The training of the IBL against itself (64 logistic individuals, eight times, {run['pairs']} pairs):"
+        yield f"the 95% interval of the ratio holds 1 in {run['held']} of {run['pairs']}."
+
+
+def _search_part(found: dict[str, Any]) -> Iterator[str]:
+    run = found.get("search")
+    if run:
+        yield from ("", "## A searched protocol against the published one", "")
+        yield f"Thresholds of the IBL's training, {run['candidates']} candidates of 48 logistic subjects"
+        yield f"({run['pruned']} given up halfway), confirmed on 200 fresh subjects with fresh seeds. Found:"
+        yield ""
+        yield from grid(("number", "value"), [(k, f"{v:.4g}") for k, v in run["values"].items()])
+        yield from _judged_part(run)
+
+
+def _range(three: list[float]) -> str:
+    return "-" if None in three else f"{three[0]:.2f} ({three[1]:.2f} to {three[2]:.2f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
