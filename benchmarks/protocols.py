@@ -58,7 +58,7 @@ def speed(subjects: int) -> dict[str, Any]:
     from neurojax.subjects.population import Population
 
     times: list[float] = []
-    settings = StudySettings(subjects=subjects, sessions=2, exams=9)
+    settings = StudySettings(subjects=subjects, sessions=3, exams=9)  # the last session has an exam
     protocol = load_protocol("ibl_training")
     protocol = protocol.model_copy(update={"exam": protocol.exam.model_copy(update={"trials": 10})})
     group = run_group([protocol], "speed", Population(), settings, tell=lambda *_: times.append(time.perf_counter()))
@@ -191,7 +191,7 @@ def _judged(result: Any) -> dict[str, Any]:
         out[of]["pairs"] = [
             {
                 "first": one.first, "second": one.second, "ratio": _three(one.ratio), "better": _three(one.better),
-                "p": one.log_rank.p,
+                "p": one.log_rank.pvalue,
             }
             for one in compare_all(result, of=of)
         ]  # fmt: skip

@@ -29,8 +29,17 @@ def parser() -> Parser:
     run = kinds.add_parser("run", help="train subjects under protocols, and judge these")
     run.add_argument("files", nargs="+", metavar="FILE", help=_FILE)
     _add_study(run, subjects=200)
-    run.add_argument("--learner", action="append", metavar="NAME", help="recurrent (default), logistic, detection")
-    run.add_argument("--overwrite", action="store_true", help="replace a study that is there")
+    run.add_argument(
+        "--learner",
+        action="append",
+        metavar="NAME",
+        help="recurrent (default), logistic, detection or perfect; may be repeated",
+    )
+    run.add_argument(
+        "--control", type=int, default=0, metavar="N",
+        help="train the subjects of the first protocol N times more with other chance, for A against A (default: 0)",
+    )  # fmt: skip
+    run.add_argument("--overwrite", action="store_true", help="begin anew, and replace a study that is there")
     search = kinds.add_parser("search", help="search the numbers of a protocol for a better one")
     search.add_argument("file", metavar="FILE", help=_FILE)
     search.add_argument(
@@ -118,6 +127,7 @@ def _study(options: argparse.Namespace, learner: str) -> tuple[Any, Any]:
 def _run(options: argparse.Namespace) -> int:
     from neurojax.protocols import load_protocol
     from neurojax.protocols.report import write_study_report
+    from neurojax.protocols.store import Store
     from neurojax.protocols.study import run_study
 
     named = {Path(file).stem: load_protocol(file) for file in options.files}
@@ -128,11 +138,14 @@ def _run(options: argparse.Namespace) -> int:
         raise ExistingRun(f"{folder} holds a study already; give another folder, or --overwrite")
     pairs = [_study(options, learner) for learner in dict.fromkeys(options.learner or ["recurrent"])]
     environment.prepare()
+    if options.overwrite:
+        Store.forget(folder)
     result = run_study(
         named, [population for population, _ in pairs], pairs[0][1], folder=folder, progress=_shown(options.quiet)
     )
     result.save(folder / "result", overwrite=options.overwrite)
-    page = write_study_report(result, folder / "report.html")
+    again = _control(named, pairs, folder, options) if options.control else None
+    page = write_study_report(result, folder / "report.html", control=again)
     for name in named:
         rows = result.subjects[result.subjects["protocol"] == name]
         line = (
@@ -141,6 +154,25 @@ def _run(options: argparse.Namespace) -> int:
         messages().print(line, soft_wrap=True, highlight=False)
     messages().print(f"wrote {page}", soft_wrap=True)
     return 0
+
+
+def _control(named: Any, pairs: Any, folder: Path, options: argparse.Namespace) -> Any:
+    """The first protocol against itself: the same individuals with other chance, in all pairs of repeats."""
+    from neurojax.protocols.control import control
+    from neurojax.protocols.endpoints import endpoint
+    from neurojax.protocols.study import run_study
+
+    if options.control < 2:
+        raise InvalidArgument(f"--control must be 2 or more, got {options.control}")
+    name, (population, settings) = next(iter(named)), pairs[0]
+    repeats = []
+    for number in range(1, options.control + 1):
+        more = settings.model_copy(update={"repeat": number})
+        result = run_study(
+            {name: named[name]}, population, more, folder=folder / f"control-{number}", progress=_shown(options.quiet)
+        )
+        repeats.append(endpoint(result, name))
+    return control(repeats, how=f"{name}, {settings.subjects} {population.learner} subjects, {options.control} times")
 
 
 def _search(options: argparse.Namespace) -> int:

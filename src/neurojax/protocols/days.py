@@ -118,7 +118,8 @@ def play_trial(
             log = player.keep(log, before, work, look, action, came.reward, fresh & (session.t == 1))
         return work_after, log, session, step + 1, came
 
-    fresh = jnp.bool_(False) if eager is None else session.memory["own"].session_trials == 0
+    # by the clock: a trial that is begun again is not counted
+    fresh = jnp.bool_(False) if eager is None else session.memory["own"].time == 0
     start = jax.eval_shape(lambda s: advance(task, s, 0, chance, step)[1], session)
     none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), start)
     work, log, session, step, came = jax.lax.while_loop(goes_on, body, (work, log, session, step, none))

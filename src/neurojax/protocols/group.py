@@ -14,6 +14,7 @@ from pydantic import Field
 
 from neurojax.core.chance import Chance, key_words
 from neurojax.core.lanes import share_out
+from neurojax.errors import InvalidArgument
 from neurojax.protocols.days import Life, day, exam, newborn
 from neurojax.protocols.plan import levels_of, walk_task
 from neurojax.protocols.progress import IS_DROPPED, IS_TRAINED
@@ -50,7 +51,7 @@ class StudySettings(Section):
     """
 
     subjects: Count = 200
-    first: int = 0
+    first: int = Field(default=0, ge=0)
     seed: int = 0
     repeat: int = Field(default=0, ge=0)
     sessions: Count = 60
@@ -120,6 +121,9 @@ def run_group(
         tell: called after each session; it may take subjects out of `Group.active`.
         stays: whether who is trained goes on until the exam is passed, too.
         minds: `[n, ...]`, of habituated individuals; None: they have learnt nothing.
+
+    Raises:
+        InvalidArgument: if there are fewer devices.
     """
     first, count = protocols[0], settings.subjects * len(protocols)
     walks = [walk_task(p, pauses=True, stays=stays, like=protocols) for p in protocols]
@@ -133,6 +137,8 @@ def run_group(
     which = np.repeat(np.arange(len(protocols), dtype=np.int32), settings.subjects)
     words = _words(settings)
     devices = jax.device_count() if settings.devices == "auto" else settings.devices
+    if devices > jax.device_count():
+        raise InvalidArgument(f"devices={devices} but JAX has {jax.device_count()}")
     alone = population.learner == "recurrent" and jax.default_backend() == "cpu"
     chunk = (1 if alone else 256) if settings.chunk == "auto" else settings.chunk
     chunk = max(1, min(chunk, -(-count // devices)))
@@ -206,9 +212,11 @@ def habituate(protocol: Protocol, population: Population, settings: StudySetting
         name="habituation", task=first.task, assistance=Assistance(any_side=True),
         next=[Transition(to=TRAINED, when=[answers])],
     )  # fmt: skip
+    # nobody enters the others, but observations have the channels of all
+    stages = [stage, *(Stage(name=other.name, task=other.task) for other in protocol.stages[1:])]
     sessions = protocol.sessions.model_copy(update={"trials": settings.habituation, "satiety": 0.0})
     adapted = [a for a in protocol.adapt if a.parameter == "volume"]
-    only = protocol.model_copy(update={"stages": [stage], "sessions": sessions, "adapt": adapted})
+    only = protocol.model_copy(update={"stages": stages, "sessions": sessions, "adapt": adapted})
     walk = walk_task(only, pauses=True)
     numbers = settings.first + np.arange(settings.subjects)
     reading, words = protocol.reading, _words(settings)
@@ -280,7 +288,7 @@ def _note(group: Group, protocol: Protocol, rows: np.ndarray, lives: Life, marks
     entered, performance = get(own.entered), get(marks.performance)
     tally = {
         name: get(getattr(today, name))
-        for name in ("trials", "correct", "answered", "aborted", "performance", "reward")
+        for name in ("trials", "correct", "answered", "aborted", "missed", "performance", "reward")
     }
     repeats, counts = get(today.repeats), get(marks.counts)
     names = [one.name for one in protocol.stages]
@@ -288,7 +296,7 @@ def _note(group: Group, protocol: Protocol, rows: np.ndarray, lives: Life, marks
     for k in group.active:
         i = first[int(k)]
         n, answered = max(float(tally["trials"][i] + 0), 1.0), float(tally["answered"][i])
-        every = max(n, answered + float(tally["aborted"][i]))
+        every = max(answered + float(tally["aborted"][i] + tally["missed"][i]), 1.0)  # also what was begun again
         row = (
             int(k), session, int(tally["trials"][i]), int(trials[i]), names[int(stage[i])],
             float(tally["correct"][i] / answered) if answered else float("nan"), float(tally["performance"][i] / n),
@@ -309,4 +317,4 @@ def _note(group: Group, protocol: Protocol, rows: np.ndarray, lives: Life, marks
             if group.passes[k] >= protocol.exam.running and group.passed[k] < 0:
                 group.passed[k], group.passed_session[k] = trials[i], session
     over = (group.dropped >= 0) | ((group.trained >= 0) & (group.passed >= 0))
-    group.active = np.flatnonzero(~over)
+    group.active = group.active[~over[group.active]]  # who was taken out stays out

@@ -24,10 +24,15 @@ class Store:
         told: what the study is: settings as JSON holds them. A folder of another study is refused.
 
     Raises:
-        InvalidArgument: if the folder is of another study, or cannot be written.
+        InvalidArgument: if the folder is of another study or cannot be written, or names are too alike for files.
     """
 
     def __init__(self, folder: Path, told: Mapping[str, Any]):
+        known: dict[str, str] = {}
+        for name in told.get("protocols", ()):
+            same = known.setdefault(_in_files(name).casefold(), name)
+            if same != name:
+                raise InvalidArgument(f"the protocols {same!r} and {name!r} would be kept in one file; rename one")
         self.folder = make_folder(folder)
         text, path = json.dumps(told, indent=1), self.folder / "running.json"
         if path.exists() and path.read_text(encoding="utf-8") != text:
@@ -36,9 +41,23 @@ class Store:
             )
         write_atomic(path, text)
 
+    @staticmethod
+    def forget(folder: Path) -> None:
+        """Take away what a folder keeps of a study, if anything."""
+        path = folder / "running.json"
+        if not path.is_file():
+            return
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            groups = [f"{name}-{one['learner']}" for name in told["protocols"] for one in told["populations"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedFile(f"{path} is damaged: {error}") from None
+        for group in groups:
+            (folder / f"{_in_files(group)}.npz").unlink(missing_ok=True)
+        path.unlink()
+
     def _path(self, group: Group) -> Path:
-        safe = "".join(c if c.isalnum() else "-" for c in f"{group.name}-{group.learner}")
-        return self.folder / f"{safe}.npz"
+        return self.folder / f"{_in_files(f'{group.name}-{group.learner}')}.npz"
 
     def save(self, group: Group, leaves: Sequence[Any], session: int, rows: np.ndarray) -> None:
         """Keep a group and, where it is not over, the lives of its subjects."""
@@ -65,3 +84,8 @@ class Store:
         except (OSError, ValueError, KeyError) as error:
             raise DamagedFile(f"{path} is damaged: {error}") from None
         return dataclasses.replace(group, sessions=sessions, **fields), leaves, session, rows
+
+
+def _in_files(name: str) -> str:
+    """A name as files have it."""
+    return "".join(c if c.isalnum() else "-" for c in name)

@@ -73,7 +73,7 @@ def run_study(
         progress: called after each session of a group.
 
     Raises:
-        InvalidArgument: if settings do not fit each other, or the folder is of another study.
+        InvalidArgument: if settings or protocols do not fit each other, or the folder is of another study.
 
     Example:
         >>> from neurojax.protocols import Protocol
@@ -95,8 +95,8 @@ def run_study(
         raise InvalidArgument("a study takes at least one protocol, each of another name")
     populations = [population or Population()] if not isinstance(population, Sequence) else list(population)
     settings = settings or StudySettings()
-    if len({one.learner for one in populations}) < len(populations):
-        raise InvalidArgument("a study takes one population of each learner")
+    if not populations or len({one.learner for one in populations}) < len(populations):
+        raise InvalidArgument("a study takes at least one population, and one of each learner")
     store = None if folder is None else Store(Path(folder), _told(named, populations, settings))
     groups = [(name, one) for one in populations for name in named]
     began, done = time.perf_counter(), []
@@ -114,6 +114,9 @@ def _habituated(protocols: Mapping[str, Protocol], population: Population, setti
     """Habituated minds and their trials; of subjects who cannot or need not learn so, none."""
     if not settings.habituation or population.learner == "perfect":
         return None, np.zeros(settings.subjects, int)
+    walks = map(walk_task, protocols.values())
+    if len({(walk.channels.size, walk.actions.size, float(walk.dt)) for walk in walks}) > 1:
+        raise InvalidArgument("habituation is for protocols whose observations, actions and dt are of one kind")
     return habituate(next(iter(protocols.values())), population, settings)
 
 

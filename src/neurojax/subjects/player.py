@@ -126,7 +126,7 @@ class Intent(struct.PyTreeNode):
         last: float32, the last choice (-1, 1; 0 none).
         last_rewarded: float32, the last choice where it was rewarded, else 0.
         waited, jumped: float32, steps of this trial at which it waited, or answered, though no answer was due.
-        answered: bool, whether it has answered.
+        answered: bool, whether it answers at this step, and an answer is due.
     """
 
     side: Any
@@ -143,8 +143,9 @@ class ModelPlayer(Player):
     """A subject with few parameters (`Subject`), as a player: when to answer, beside what.
 
     It decides on a side as the trial begins, from the stimulus's strength and its own last choice. Once an answer is
-    due it answers at a constant rate (its response times are exponential). Before, it may answer too early, at each
-    step with a probability that it learns by REINFORCE from what its trials bring, relative to what it is used to.
+    due it answers at a constant rate (its response times are exponential); where the trial goes on after that, it tries
+    the other side. Before, it may answer too early, at each step with a probability that it learns by REINFORCE from
+    what its trials bring, relative to what it is used to.
 
     Attributes:
         model: what it decides by; its features are 1, the strength, the last choice, and the last choice if that was
@@ -192,14 +193,16 @@ class ModelPlayer(Player):
         idle = (~look.due).astype(jnp.float32)
         work = work.replace(waited=work.waited + idle * ~acts, jumped=work.jumped + idle * acts)
         action = jnp.where(work.side == 1, self.choices[1], self.choices[0])
-        return work, jnp.where(acts, action, 0).astype(jnp.int32)
+        return work.replace(answered=acts & look.due), jnp.where(acts, action, 0).astype(jnp.int32)
 
     def told(self, work, action, reward):
         chose = jnp.where(action == self.choices[1], 1.0, jnp.where(action == self.choices[0], -1.0, 0.0))
         # the last step with an answer is the one that counts: a trial ends with it
         last = jnp.where(chose != 0, chose, work.last)
         rewarded = jnp.where(chose != 0, jnp.where(reward > 0, chose, 0.0), work.last_rewarded)
-        return work.replace(last=last, last_rewarded=rewarded, answered=work.answered | (chose != 0))
+        # who may go on after an answer (retry) tries the other side
+        side = jnp.where(work.answered & (chose != 0), 1 - work.side, work.side)
+        return work.replace(side=side, last=last, last_rewarded=rewarded)
 
     def learn(self, mind, event):
         known, work = mind.known, mind.work

@@ -32,7 +32,7 @@ class Steps(struct.PyTreeNode):
 
     Attributes:
         inputs: `[L, D']`, what the network saw.
-        actions: `[L]`.
+        actions: `[L]`, as the network drew them: where it rested instead (satiety), that was not its choice.
         rewards: `[L]`.
         trial: bool `[L]`, whether the step is of the running trial.
         first: bool `[L]`, whether a session began with it.
@@ -115,7 +115,7 @@ class RecurrentPlayer(Player):
         put = lambda rows, x: jax.lax.dynamic_update_index_in_dim(rows, jnp.asarray(x).astype(rows.dtype), log.next, 0)
         return Steps(
             inputs=put(log.inputs, work.note.inputs),
-            actions=put(log.actions, action),
+            actions=put(log.actions, work.note.drawn),
             rewards=put(log.rewards, reward - jnp.where(action != 0, self.effort, 0.0)),
             trial=put(log.trial, True),
             first=put(log.first, first),
