@@ -796,3 +796,21 @@ def test_a_task_begins_anew_in_the_morning():
         trials_of = p_left[lane][first[lane]][:24].reshape(3, 8)
         assert np.all(trials_of[:, :3] == 0.5) and np.all(np.isin(trials_of[:, 3:], (0, 1)))
         assert np.all(trials_of[:, 3] == trials_of[:, 4]) and np.all(trials_of[:, 4] != trials_of[:, 5])
+
+
+def test_a_time_out_that_grows():
+    """100 ms after a correct trial; 1 s after the first error, and twice as long after each up to 4 s."""
+    wrong = {"measure": "performance", "last": 1, "at_most": 0}
+    grows = {
+        "parameter": "timeout",
+        "start": 1000,
+        "low": 1000,
+        "high": 4000,
+        "changes": [{"when": [wrong], "factor": 2}],
+    }
+    protocol = two_steps(adapt=[grows], sessions={"trials": 50, "after_correct": 100})
+    driven = Driven(protocol)
+    own, seen = driven.run(driven.start(), trials(6, correct=[1, 0, 0], length=1))
+    assert seen["values"][:, 0].tolist() == [1000, 2000, 4000, 4000, 4000, 4000]
+    # each trial lasts 100 ms; the pause after an error is what stood before it
+    assert float(own.time) == pytest.approx(6 * 100 + 2 * 100 + 1000 + 2000 + 4000 + 4000)

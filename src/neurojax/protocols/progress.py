@@ -202,7 +202,11 @@ def after_trial(plan: Plan, said: Said, own: Progress, event: Event, length: Any
     here = {name: jnp.asarray(value)[own.stage] for name, value in said.stages.items()}
     answered, correct = event.answered > 0, event.correct > 0
     failed = (event.aborted < 0.5) & ~correct
-    pause = jnp.where(correct, said.sessions["after_correct"], said.sessions["after_error"])
+    timeout: Any = jnp.asarray(said.sessions["after_error"])
+    for k, (owner, name) in enumerate(plan.adapted):
+        if name == "timeout":
+            timeout = jnp.where((own.stage == owner) | (owner == EVERY), own.values[k], timeout)
+    pause = jnp.where(correct, said.sessions["after_correct"], timeout)
     pause = jnp.where(event.valid, pause, 0.0)  # what is begun again goes on at once
     paid = event.reward > 0
     seen = tuple(

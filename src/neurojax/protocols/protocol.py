@@ -27,6 +27,7 @@ RATES = (
 )  # fmt: skip
 FITS = ("bias", "threshold", "lapse")
 VALUE = "value"  # of an adapted parameter
+OUTSIDE = ("volume", "timeout")  # what is adapted beside the task: microlitres of a reward of 1, ms after an error
 MEDIAN = "median_time"
 
 
@@ -159,8 +160,8 @@ class Adaptation(Section):
 
     Attributes:
         parameter: "timing.PERIOD" (ms), "scale.PERIOD" (a factor of the durations that the task gives a period),
-            "rewards.NAME", a number among the task's parameters, or "volume" (of a reward of 1, in microlitres; see
-            `Sessions`).
+            "rewards.NAME", a number among the task's parameters, "volume" (of a reward of 1, in microlitres) or
+            "timeout" (ms after an error; see `Sessions`).
         start: where it begins.
         low, high: between which it stays.
         changes: the first whose criteria hold is made.
@@ -558,7 +559,7 @@ def with_values(task: Task, values: dict[str, Any]) -> Task:
     """
     keywords: dict[str, Any] = {}
     for path, value in values.items():
-        if path == "volume":
+        if path in OUTSIDE:
             continue
         group, _, name = path.rpartition(".")
         if group == "scale":

@@ -18,7 +18,7 @@ from neurojax.errors import InvalidArgument
 from neurojax.modifiers.taking import Taking, sub
 from neurojax.protocols.gauges import Event
 from neurojax.protocols.progress import EVERY, LEFT, RIGHT, Plan, Progress, Said, after_trial, first_day, night
-from neurojax.protocols.protocol import with_values
+from neurojax.protocols.protocol import OUTSIDE, with_values
 
 
 class Now(struct.PyTreeNode):
@@ -96,7 +96,7 @@ class Walk(Taking):
         names = dict.fromkeys(name for _, name in self.plan.adapted)
         values = {}
         for name in names:
-            value = None if name == "volume" else _value_of(task, name)
+            value = None if name in OUTSIDE else _value_of(task, name)
             for k, (owner, own) in enumerate(self.plan.adapted):
                 if own == name and value is not None:
                     value = jnp.where((stage == owner) | (owner == EVERY), self.now.values[k], value)
