@@ -74,7 +74,9 @@ def shaping() -> dict[str, Any]:
 
     shaped = load_protocol("autocage")
     alone = shaped.model_copy(update={"name": "last stage alone", "stages": [shaped.stages[-1]]})
-    return _study("shaping", {"autocage": shaped, "alone": alone}, "recurrent", subjects=200, sessions=12, exams=2)
+    named = {"autocage": shaped, "alone": alone}
+    # In sessions: attempts that are aborted are no trials, and those who abort nearly all have few of them.
+    return _study("shaping", named, "recurrent", unit="sessions", subjects=200, sessions=12, exams=2)
 
 
 def ibl(learner: str) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def _quick(protocol: Any) -> Any:
     return protocol.model_copy(update={"exam": protocol.exam.model_copy(update={"trials": 400})})
 
 
-def _study(name: str, protocols: dict[str, Any], learner: str, **settings: Any) -> dict[str, Any]:
+def _study(name: str, protocols: dict[str, Any], learner: str, unit: str = "trials", **settings: Any) -> dict[str, Any]:
     """Run a study, keep its tables and its report, and give its figures."""
     from neurojax.protocols.group import StudySettings
     from neurojax.protocols.report import write_study_report
@@ -168,10 +170,10 @@ def _study(name: str, protocols: dict[str, Any], learner: str, **settings: Any) 
     )  # fmt: skip
     result.save(folder / "result", overwrite=True)
     write_study_report(result, folder / "report.html")
-    return {"learner": learner, "seconds": time.perf_counter() - began, **settings, **_judged(result)}
+    return {"learner": learner, "seconds": time.perf_counter() - began, **settings, **_judged(result, unit)}
 
 
-def _judged(result: Any) -> dict[str, Any]:
+def _judged(result: Any, unit: str = "trials") -> dict[str, Any]:
     """Shares, restricted means and comparisons, by the exam and by the protocols' own criteria."""
     import numpy as np
 
@@ -185,15 +187,15 @@ def _judged(result: Any) -> dict[str, Any]:
         for name, rows in subjects[subjects["status"] == "trained"].groupby("protocol")
     }
     for of in ("exam", "criterion"):
-        horizon = shared_horizon([endpoint(result, name, of=of) for name in result.names()])
-        table = summarise(result, of=of, horizon=horizon)
-        out[of] = {"horizon": horizon, "rows": json.loads(table.to_json(orient="records"))}
+        horizon = shared_horizon([endpoint(result, name, of=of, unit=unit) for name in result.names()])
+        table = summarise(result, of=of, unit=unit, horizon=horizon)
+        out[of] = {"unit": unit, "horizon": horizon, "rows": json.loads(table.to_json(orient="records"))}
         out[of]["pairs"] = [
             {
                 "first": one.first, "second": one.second, "ratio": _three(one.ratio), "better": _three(one.better),
                 "p": one.log_rank.pvalue,
             }
-            for one in compare_all(result, of=of)
+            for one in compare_all(result, of=of, unit=unit)
         ]  # fmt: skip
     return out
 
@@ -275,9 +277,9 @@ def _judged_part(run: dict[str, Any]) -> Iterator[str]:
     words = {"exam": "The exam, passed twice running", "criterion": "The protocol's own criteria"}
     for of, text in words.items():
         one = run[of]
-        yield from ("", f"{text}; restricted means up to {one['horizon']:,.0f} trials:", "")
+        yield from ("", f"{text}; restricted means up to {one['horizon']:,.0f} {one['unit']}:", "")
         rows = [_row(row) for row in one["rows"]]
-        yield from grid(("protocol", "share that learns", "restricted mean (trials)"), rows)
+        yield from grid(("protocol", "share that learns", f"restricted mean ({one['unit']})"), rows)
         if one["pairs"]:
             yield ""
             header = ("first / second", "ratio of means", "chance that the first is better", "p (log-rank)")
@@ -295,7 +297,7 @@ def _judged_part(run: dict[str, Any]) -> Iterator[str]:
 def _row(row: dict[str, Any]) -> tuple[str, str, str]:
     share = _range([row["share"], row["share_low"], row["share_high"]])
     mean = [row["mean"], row["mean_low"], row["mean_high"]]
-    return row["protocol"], share, "-" if None in mean else "{:,.0f} ({:,.0f} to {:,.0f})".format(*mean)
+    return row["protocol"], share, "-" if None in mean else "{:,.5g} ({:,.5g} to {:,.5g})".format(*mean)
 
 
 def _control_part(found: dict[str, Any]) -> Iterator[str]:
