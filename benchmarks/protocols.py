@@ -99,20 +99,17 @@ def ibl(learner: str) -> dict[str, Any]:
 
 
 def control() -> dict[str, Any]:
-    """A against A: the same individuals twice, with other chance; how often the ratio's interval holds 1."""
+    """A against A: halves of 200 subjects, cut in 100 ways; how often the ratio's interval holds 1."""
     from neurojax.protocols import load_protocol
-    from neurojax.protocols.control import control as compare_all
+    from neurojax.protocols.control import split_control
     from neurojax.protocols.endpoints import endpoint
     from neurojax.protocols.group import StudySettings
     from neurojax.protocols.study import run_study
     from neurojax.subjects.population import Population
 
-    protocol, repeats = _quick(load_protocol("ibl_training")), []
-    for repeat in range(8):
-        settings = StudySettings(subjects=64, sessions=20, repeat=repeat)
-        result = run_study({"A": protocol}, Population(learner="logistic"), settings)
-        repeats.append(endpoint(result, "A"))
-    found = compare_all(repeats, how="64 individuals, eight times")
+    protocol = _quick(load_protocol("ibl_training"))
+    result = run_study({"A": protocol}, Population(learner="logistic"), StudySettings(subjects=200, sessions=40))
+    found = split_control(endpoint(result, "A"), splits=100)
     return {"pairs": found.pairs, "held": found.held}
 
 
@@ -304,7 +301,7 @@ def _control_part(found: dict[str, Any]) -> Iterator[str]:
     run = found.get("control")
     if run:
         yield from ("", "## A against A", "")
-        yield f"The training of the IBL against itself (64 logistic individuals, eight times, {run['pairs']} pairs):"
+        yield f"The training of the IBL against itself (200 logistic subjects in halves, cut in {run['pairs']} ways):"
         yield f"the 95% interval of the ratio holds 1 in {run['held']} of {run['pairs']}."
 
 

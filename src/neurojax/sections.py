@@ -96,9 +96,10 @@ def _in_one_line(error: ValidationError, section: type[Section]) -> NeurojaxErro
         elif part in getattr(model, "model_fields", {}):
             path.append(str(part))
             model = _section_of(model.model_fields[part].annotation) or model
-    where = section.__name__.removesuffix("Config").lower() if section.WHERE is None else section.WHERE
+    called = section.__name__.removesuffix("Config").lower()
+    where = called if section.WHERE is None else section.WHERE
     if problem["type"] == "extra_forbidden":
-        within = ".".join(path) or where
+        within = ".".join(path) or called
         return unknown("setting", str(problem["loc"][-1]), getattr(model, "model_fields", {}), within)
     name = ".".join([where, *path] if where else path)
     return InvalidArgument(f"{name}: {problem['msg'].lower()}, got {problem['input']!r}")

@@ -497,6 +497,8 @@ class Protocol(Section):
     def replace(self, changes: dict[str, Any]) -> Protocol:
         """The protocol with other numbers, by path such as "stages.easy.next.0.when.0.at_least"; checked as ever.
 
+        What stands in a list has its number, from 0, or its name.
+
         Raises:
             UnknownName: if a path leads nowhere.
             InvalidArgument: for values that are not allowed.
@@ -588,10 +590,10 @@ def _key(here: Any, part: str, path: str) -> Any:
     """The key or index that a part of a path stands for."""
     if isinstance(here, list):
         names = [item.get("name") for item in here if isinstance(item, dict)]
+        if part.isdigit() and int(part) < len(here):  # before names: a stage may be called "0"
+            return int(part)
         if part in names:
             return names.index(part)
-        if part.isdigit() and int(part) < len(here):
-            return int(part)
         known = [name for name in names if name] or [str(i) for i in range(len(here))]
         raise unknown("part", part, known, f"the path {path!r}")
     if not isinstance(here, dict) or part not in here:
