@@ -9,7 +9,7 @@ from typing import Any
 from neurojax.cli import environment
 from neurojax.cli.console import messages, output
 from neurojax.cli.parser import Parser, positive_count
-from neurojax.errors import ExistingRun, InvalidArgument
+from neurojax.errors import ExistingRun, InvalidArgument, unknown
 
 _FILE = "a TOML file, or the name of a built-in protocol"
 
@@ -116,8 +116,6 @@ def _study(options: argparse.Namespace, learner: str) -> tuple[Any, Any]:
     from neurojax.subjects.population import LEARNERS, Population
 
     if learner not in LEARNERS:
-        from neurojax.errors import unknown
-
         raise unknown("learner", learner, LEARNERS)
     more = {} if options.hidden is None else {"hidden": options.hidden}
     settings = StudySettings(subjects=options.subjects, sessions=options.sessions, seed=options.seed)

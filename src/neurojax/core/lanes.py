@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from neurojax.core.chance import check_key
 from neurojax.core.draw import Quantity, check_given
@@ -88,6 +88,11 @@ def where_any(which: Any, function: Callable[..., Any], tree: Any, *rest: Any) -
 def device_mesh(devices: int) -> Mesh:
     """A mesh of the first `devices` devices along the lanes."""
     return Mesh(np.asarray(jax.devices()[:devices]), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def lane_sharding(devices: int) -> NamedSharding:
+    """How arrays lie whose first axis is shared out over devices."""
+    return NamedSharding(device_mesh(devices), PartitionSpec(AXIS))
 
 
 def count_devices(devices: int | None, batch_size: int) -> int:

@@ -22,7 +22,7 @@ class Tally(struct.PyTreeNode):
     """What a subject did in a session, summed over its trials; float32.
 
     Attributes:
-        trials, correct, answered, aborted, missed, performance, reward, time: as in `Event`.
+        trials, correct, answered, aborted, missed, performance, reward: as in `Event`.
         repeats: `[2, 2, 2]`, trials by whether the last choice was correct, its side, and whether it was chosen again.
     """
 
@@ -33,7 +33,6 @@ class Tally(struct.PyTreeNode):
     missed: Any
     performance: Any
     reward: Any
-    time: Any
     repeats: Any
 
 
@@ -45,26 +44,23 @@ class Life(struct.PyTreeNode):
         memory: of the walk through its protocol.
         step: int32, steps that it has lived.
         today: of the last session.
-        last: int32 `[2]`, the last choice (-1, 1; 0 none) and whether it was correct.
     """
 
     mind: Mind
     memory: Any
     step: Any
     today: Tally
-    last: Any
 
 
 def no_tally() -> Tally:
     """The sums of no trials."""
     zero = jnp.float32(0)
-    return Tally(*([zero] * 8), repeats=jnp.zeros((2, 2, 2), jnp.float32))
+    return Tally(*([zero] * 7), repeats=jnp.zeros((2, 2, 2), jnp.float32))
 
 
 def newborn(walk: Walk, player: Player, chance: Chance) -> Life:
     """A subject before its first session."""
-    nothing = jnp.zeros(2, jnp.int32)
-    return Life(player.start(), start_memory(walk, chance), jnp.int32(0), no_tally(), nothing)
+    return Life(player.start(), start_memory(walk, chance), jnp.int32(0), no_tally())
 
 
 def strength_of(plan: Plan, conditions: Any, full: float) -> Any:
@@ -168,16 +164,17 @@ def day(walk: Walk, full: Any, player: Player, life: Life, chance: Chance, most:
             missed=today.missed + event.missed,
             performance=today.performance + event.performance,
             reward=today.reward + event.reward,
-            time=today.time + event.time * event.answered,
             repeats=today.repeats + (at & there),
         )
         now = jnp.stack([chose, event.correct.astype(jnp.int32)]).astype(jnp.int32)
         return mind, memory, step, today, jnp.where(answered, now, last), count + 1
 
-    start = (mind, life.memory, life.step, no_tally(), jnp.zeros(2, jnp.int32), jnp.int32(0))
-    mind, memory, step, today, last, _ = jax.lax.while_loop(goes_on, trial, start)
+    # the last choice (-1, 1; 0 none) and whether it was correct
+    last = jnp.zeros(2, jnp.int32)
+    start = (mind, life.memory, life.step, no_tally(), last, jnp.int32(0))
+    mind, memory, step, today, _, _ = jax.lax.while_loop(goes_on, trial, start)
     memory = {**memory, "own": walk.night(memory["own"])}
-    return Life(mind, memory, step, today, last)
+    return Life(mind, memory, step, today)
 
 
 class Marks(struct.PyTreeNode):
@@ -213,7 +210,7 @@ def exam(
         player, mind: the individual and what it has learnt; nothing of either changes.
         chance: of the exam.
         lanes, trials: how much is played.
-    """  # fmt: skip
+    """
     rested = player.morning(mind)
     known = mind.known  # what a night would take is not taken
 

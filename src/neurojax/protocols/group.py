@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -13,9 +14,9 @@ import numpy as np
 from pydantic import Field
 
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.lanes import share_out
+from neurojax.core.lanes import lane_sharding, share_out
 from neurojax.errors import InvalidArgument
-from neurojax.protocols.days import Life, day, exam, newborn
+from neurojax.protocols.days import Life, Marks, day, exam, newborn
 from neurojax.protocols.plan import levels_of, walk_task
 from neurojax.protocols.progress import IS_DROPPED, IS_TRAINED
 from neurojax.protocols.protocol import TRAINED, Assistance, Criterion, Protocol, Stage, Transition
@@ -46,7 +47,8 @@ class StudySettings(Section):
             first stage, in which any choice is paid; it ends where 40 of the last 50 trials were answered. All
             protocols begin with the same habituated subjects, and count these trials apart. 0: none.
         chunk: subjects that are run together on a device: all wait for the slowest in each trial. "auto": one by one
-            for networks on a CPU, which is twice as fast as 32 together (benchmarks/RESULTS.md); else 256.
+            for networks on a CPU, which is twice as fast as 32 together (2,869 trials a second to 1,409 for GRU 32 on
+            one core); else 256.
         devices: how many share the subjects; "auto": all.
     """
 
@@ -143,32 +145,9 @@ def run_group(
     chunk = (1 if alone else 256) if settings.chunk == "auto" else settings.chunk
     chunk = max(1, min(chunk, -(-count // devices)))
     lanes = next(n for n in range(min(_LANES, first.exam.trials), 0, -1) if first.exam.trials % n == 0)
-    pick = lambda tree, i: jax.tree.map(lambda x: jnp.asarray(x)[i], tree)
-
-    def begin(walk, words, player, number, which):
-        return newborn(pick(walk, which), player, Chance(words, number))
-
-    def live(walk, words, session, examined, player, life, number, which):
-        walk, chance = pick(walk, which), Chance(words, number)
-        life = day(walk, reading.full, player, life, chance, settings.trials)
-        sit = lambda: exam(
-            walk.target_task(), walk.plan, reading.full, levels, player, life.mind, chance.at("exam", session), lanes,
-            first.exam.trials // lanes,
-        )  # fmt: skip
-        none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(sit))
-        return life, jax.lax.cond(examined, sit, lambda: none)
-
-    def all_live(walk, words, session, examined, *each):
-        one = lambda args: live(walk, words, session, examined, *args)
-        if chunk == 1:
-            return jax.lax.map(one, each)
-        # not `batch_size`, which fails for arrays without elements
-        cut = lambda x: x.reshape(x.shape[0] // chunk, chunk, *x.shape[1:])
-        join = lambda x: x.reshape(x.shape[0] * chunk, *x.shape[2:])
-        return jax.tree.map(join, jax.lax.map(jax.vmap(one), jax.tree.map(cut, each)))
-
-    run = jax.jit(share_out(all_live, devices, shared=4, split=4))
-    fresh = jax.jit(jax.vmap(begin, in_axes=(None, None, 0, 0, 0)))
+    frame = _Frame(
+        reading.full, tuple(levels.tolist()), settings.trials, lanes, first.exam.trials // lanes, chunk, devices
+    )
     at = lambda tree, rows: jax.tree.map(lambda x: x[rows], tree)
     group = _blank(name, population.learner, count, walks[0], levels)
     saved = None if store is None else store.load(group)
@@ -180,28 +159,100 @@ def run_group(
         return group
     newborns = (walk, words, at(players, rows), numbers[rows], which[rows])
     if saved is None:
-        lives = fresh(*newborns)
+        lives = _born(*newborns)
         if minds is not None:
             lives = lives.replace(mind=at(minds, np.asarray(rows) % settings.subjects))
     else:
-        lives = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(fresh, *newborns)), leaves)
+        lives = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(_born, *newborns)), leaves)
         lives, rows = _kept(lives, rows, group.active, chunk * devices)
+    lives = _spread(lives, devices)
     last_saved = time.perf_counter()
     while len(group.active) and session < settings.sessions:
         session += 1
         examined = session % settings.exams == 0 or session == settings.sessions
         here = (at(players, rows), lives, numbers[rows], which[rows])
-        lives, marks = run(walk, words, jnp.int32(session), jnp.bool_(examined), *here)
+        lives, marks = _live(walk, words, jnp.int32(session), jnp.bool_(examined), *here, frame=frame)
         _note(group, first, rows, lives, marks, session, examined)
         if tell is not None:
             tell(group, session)
         lives, rows = _kept(lives, rows, group.active, chunk * devices)
+        lives = _spread(lives, devices)
         if store is not None and time.perf_counter() - last_saved > _SAVED_EVERY:
             store.save(group, jax.tree.leaves(lives), session, rows)
             last_saved = time.perf_counter()
     if store is not None:
         store.save(group, jax.tree.leaves(lives), session, rows)
     return group
+
+
+# What is compiled is at the module's level: groups whose protocols differ in numbers only, such as the batches of a
+# search, share it.
+
+
+@dataclasses.dataclass(frozen=True)
+class _Frame:
+    """What is static of a group's program, beside the structure of its protocols.
+
+    Attributes:
+        full: strength of a stimulus that counts for 1.
+        levels: strengths that an exam counts apart.
+        most: trials of a session.
+        lanes, trials: of an exam.
+        chunk, devices: how subjects are shared out.
+    """
+
+    full: float
+    levels: tuple[float, ...]
+    most: int
+    lanes: int
+    trials: int
+    chunk: int
+    devices: int
+
+
+def _pick(walks: Any, which: Any) -> Any:
+    """The walk of one of the protocols."""
+    return jax.tree.map(lambda x: jnp.asarray(x)[which], walks)
+
+
+@jax.jit
+def _born(walks, words, players, numbers, which) -> Life:
+    """The subjects before their first session."""
+    one = lambda player, number, which: newborn(_pick(walks, which), player, Chance(words, number))
+    return jax.vmap(one)(players, numbers, which)
+
+
+@partial(jax.jit, static_argnames="frame")
+def _live(walks, words, session, examined, players, lives, numbers, which, *, frame: _Frame) -> tuple[Life, Marks]:
+    """The subjects after a session, and how their exam went, if there was one."""
+    levels = np.asarray(frame.levels, np.float32)
+
+    def live(walks, words, session, examined, player, life, number, which):
+        walk, chance = _pick(walks, which), Chance(words, number)
+        life = day(walk, frame.full, player, life, chance, frame.most)
+        sit = lambda: exam(
+            walk.target_task(), walk.plan, frame.full, levels, player, life.mind, chance.at("exam", session),
+            frame.lanes, frame.trials,
+        )  # fmt: skip
+        none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(sit))
+        return life, jax.lax.cond(examined, sit, lambda: none)
+
+    def all_live(walks, words, session, examined, *each):
+        one = lambda args: live(walks, words, session, examined, *args)
+        if frame.chunk == 1:
+            return jax.lax.map(one, each)
+        # not `batch_size`, which fails for arrays without elements
+        cut = lambda x: x.reshape(x.shape[0] // frame.chunk, frame.chunk, *x.shape[1:])
+        join = lambda x: x.reshape(x.shape[0] * frame.chunk, *x.shape[2:])
+        return jax.tree.map(join, jax.lax.map(jax.vmap(one), jax.tree.map(cut, each)))
+
+    shared = share_out(all_live, frame.devices, shared=4, split=4)
+    return shared(walks, words, session, examined, players, lives, numbers, which)
+
+
+def _spread(lives: Life, devices: int) -> Life:
+    """The lives as a session leaves them, shared out over devices: else the next one would be compiled again."""
+    return lives if devices == 1 else jax.device_put(lives, lane_sharding(devices))
 
 
 def habituate(protocol: Protocol, population: Population, settings: StudySettings) -> tuple[Any, np.ndarray]:
@@ -295,7 +346,7 @@ def _note(group: Group, protocol: Protocol, rows: np.ndarray, lives: Life, marks
     first = {int(row): i for i, row in reversed(list(enumerate(rows)))}
     for k in group.active:
         i = first[int(k)]
-        n, answered = max(float(tally["trials"][i] + 0), 1.0), float(tally["answered"][i])
+        n, answered = max(float(tally["trials"][i]), 1.0), float(tally["answered"][i])
         every = max(answered + float(tally["aborted"][i] + tally["missed"][i]), 1.0)  # also what was begun again
         row = (
             int(k), session, int(tally["trials"][i]), int(trials[i]), names[int(stage[i])],

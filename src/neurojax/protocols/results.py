@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 from neurojax.errors import DamagedFile, ExistingRun, InvalidArgument, MissingPackage, NeurojaxError, unknown
 from neurojax.files import make_folder, read_text
 from neurojax.protocols.protocol import Protocol
+from neurojax.subjects.population import LEARNERS, TRAITS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LEARNERS = ("recurrent", "logistic", "detection", "perfect")
 PERFECT = "perfect"  # the learner that knows the task from the start: what a protocol takes at least
 STATUSES = ("trained", "dropped", "censored")
-INDIVIDUAL = ("learning_rate", "hazard", "bias", "discount", "noise", "forgetting")
 WHO = ("protocol", "learner", "subject")
 COLUMNS: dict[str, tuple[str, ...]] = {
     "subjects": (
-        *WHO, *INDIVIDUAL, "status", "trials", "sessions", "passed", "pass_trials", "pass_sessions", "habituation",
+        *WHO, *TRAITS, "status", "trials", "sessions", "passed", "pass_trials", "pass_sessions", "habituation",
     ),
     "sessions": (
         *WHO, "session", "trials", "total_trials", "stage", "accuracy", "performance", "response_rate",

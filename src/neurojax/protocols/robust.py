@@ -16,14 +16,15 @@ import numpy as np
 from neurojax.errors import InvalidArgument, unknown
 from neurojax.protocols.endpoints import endpoint, shared_horizon
 from neurojax.protocols.judge import MARGIN, REPLICATES, Comparison, compare_times
-from neurojax.protocols.results import INDIVIDUAL, PERFECT, StudyResult, records
+from neurojax.protocols.results import PERFECT, StudyResult, records
 from neurojax.protocols.survival import restricted_means
+from neurojax.subjects.population import TRAITS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 CELLS = ("learner", "hazard", "learning_rate")
-FACTORS = ("learner", *INDIVIDUAL)
+FACTORS = ("learner", *TRAITS)
 AGREE = 0.9  # share of cells that must have the same winner
 _BINS = {2: ("low", "high"), 3: ("low", "middle", "high")}
 
@@ -49,7 +50,7 @@ def kinds(result: StudyResult, factors: Sequence[str] = CELLS, *, bins: int = 3)
         if factor not in FACTORS:
             raise unknown("factor", factor, FACTORS)
     rows: Any = result.subjects[result.subjects["learner"] != PERFECT]
-    same = rows.groupby(["learner", "subject"])[list(INDIVIDUAL)].nunique(dropna=False)
+    same = rows.groupby(["learner", "subject"])[list(TRAITS)].nunique(dropna=False)
     if (same > 1).any(axis=None):
         who, name = same.stack().loc[lambda n: n > 1].index[0][1:]
         raise InvalidArgument(f"subject {who} has another {name} under another protocol: it is not the same individual")

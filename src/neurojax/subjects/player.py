@@ -87,21 +87,6 @@ class Player(Node):
         return mind
 
 
-class Scripted(Player):
-    """One who does not learn: it answers when an answer is due, and correctly with a probability.
-
-    Attributes:
-        accuracy: probability of the best action; else it takes the other side.
-    """
-
-    accuracy: Any = np.float32(1)
-
-    def act(self, known, work, look, chance):
-        right = chance.uniform() < self.accuracy
-        other = jnp.where(look.best == self.choices[1], self.choices[0], self.choices[1])
-        return work, jnp.where(look.due, jnp.where(right, look.best, other), 0).astype(jnp.int32)
-
-
 class Waiting(struct.PyTreeNode):
     """What a model subject has learnt about when to answer, float32.
 
