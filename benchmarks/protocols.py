@@ -58,7 +58,7 @@ def speed(subjects: int) -> dict[str, Any]:
     from neurojax.subjects.population import Population
 
     times: list[float] = []
-    # the second session is compiled again, for lives that lie on several devices; the last one has an exam
+    # the first session is compiled, and the last one has an exam
     settings = StudySettings(subjects=subjects, sessions=4, exams=9)
     protocol = load_protocol("ibl_training")
     protocol = protocol.model_copy(update={"exam": protocol.exam.model_copy(update={"trials": 10})})
