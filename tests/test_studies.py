@@ -227,13 +227,28 @@ def test_protocols_whose_files_would_be_one_are_refused(tmp_path):
         run_study([easy("a b"), easy("A-b")], QUICK, StudySettings(), folder=tmp_path)
 
 
-def test_who_is_still_in_training_is_kept():
-    lives: Any = {"who": np.arange(6)}
-    assert groups._padded(np.array([1, 4, 5]), 2).tolist() == [1, 4, 5, 5]
-    assert groups._padded(np.array([], int), 2).tolist() == []
-    now, rows = groups._kept(lives, np.array([0, 1, 2, 3, 4, 4]), np.array([1, 3, 4]), 2)
-    assert rows.tolist() == [1, 3, 4, 4] and cast("Any", now)["who"].tolist() == [1, 3, 4, 4]
-    assert groups._kept(now, rows, np.array([3]), 4)[1].tolist() == [3, 3, 3, 3]
+def test_who_is_in_training_comes_first_and_the_arrays_keep_their_size():
+    places = groups._Places.of(np.arange(7), chunk=2, devices=2)
+    assert places.rows.tolist() == [0, 2, 4, 6, 1, 3, 5, 0] and places.counts.tolist() == [2, 2]
+    fewer, moved = places.without(np.array([1, 4, 5]))
+    assert places.rows[moved].tolist() == fewer.rows.tolist() == [1, 5, 1, 1, 4, 1, 1, 1]
+    assert fewer.counts.tolist() == [1, 1] and fewer.active == 3
+    assert fewer.rows[fewer.find(np.array([1, 4, 5]))].tolist() == [1, 4, 5]
+    last, moved = fewer.without(np.array([4]))
+    assert last.counts.tolist() == [1, 0] and fewer.rows[moved].tolist() == [4] * 8
+
+
+def test_subjects_who_leave_do_not_cost_a_compilation_and_change_nothing_for_others(plain):
+    def leave(now, session):
+        now.active = np.setdiff1d(now.active, [0, 3])
+
+    compiled = cast("Any", groups._live)
+    before = compiled._cache_size()
+    fewer = group(tell=leave)
+    assert compiled._cache_size() == before and fewer.last.tolist() == [1, 2, 2, 1, 2]
+    for k in (1, 2, 4):
+        for name in ("trials", "entered", "repeats", "counts"):
+            assert np.array_equal(getattr(fewer, name)[k], getattr(plain, name)[k]), name
 
 
 # ---------------------------------------------------------------------- individuals

@@ -104,11 +104,17 @@ def count_devices(devices: int | None, batch_size: int) -> int:
     available = jax.device_count()
     if devices is None:
         return available if batch_size % available == 0 and batch_size // available >= _WORTH_SHARING else 1
-    check_count("devices", devices)
-    if devices > available:
-        raise InvalidArgument(f"devices={devices} but JAX has {available}")
+    check_devices(devices)
     if batch_size % devices:
         raise InvalidArgument(f"batch_size={batch_size} does not divide over devices={devices}")
+    return devices
+
+
+def check_devices(devices: int) -> int:
+    """A number of devices that JAX has, or InvalidArgument."""
+    check_count("devices", devices)
+    if devices > jax.device_count():
+        raise InvalidArgument(f"devices={devices} but JAX has {jax.device_count()}")
     return devices
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.lanes import lane_sharding, share_out
-from neurojax.errors import InvalidArgument
+from neurojax.core.lanes import check_devices, lane_sharding, share_out
 from neurojax.protocols.days import Life, Marks, day, exam, newborn
 from neurojax.protocols.plan import levels_of, walk_task
 from neurojax.protocols.progress import IS_DROPPED, IS_TRAINED
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 _LANES = 10  # sessions of an exam, at most: each is long, for an animal warms up, too
 _SAVED_EVERY = 60.0  # seconds
+_WAIT = 32  # steps that subjects who are run together wait for each other
 _ROW = ("subject", "session", "trials", "total_trials", "stage", "accuracy", "performance", "response_rate",
         "violation_rate", "reward", "exam")  # fmt: skip
 
@@ -46,9 +46,8 @@ class StudySettings(Section):
         habituation: trials, at most, that a subject has before any protocol, in one session of the first protocol's
             first stage, in which any choice is paid; it ends where 40 of the last 50 trials were answered. All
             protocols begin with the same habituated subjects, and count these trials apart. 0: none.
-        chunk: subjects that are run together on a device: all wait for the slowest in each trial. "auto": one by one
-            for networks on a CPU, which is twice as fast as 32 together (2,869 trials a second to 1,409 for GRU 32 on
-            one core); else 256.
+        chunk: subjects that are run together on a device. "auto": 4,096 on an accelerator; on a CPU 256, but networks
+            one by one, which is twice as fast as 32 together.
         devices: how many share the subjects; "auto": all.
     """
 
@@ -138,50 +137,51 @@ def run_group(
     players, numbers = jax.tree.map(tiled, born), tiled(each).astype(np.uint32)
     which = np.repeat(np.arange(len(protocols), dtype=np.int32), settings.subjects)
     words = _words(settings)
-    devices = jax.device_count() if settings.devices == "auto" else settings.devices
-    if devices > jax.device_count():
-        raise InvalidArgument(f"devices={devices} but JAX has {jax.device_count()}")
-    alone = population.learner == "recurrent" and jax.default_backend() == "cpu"
-    chunk = (1 if alone else 256) if settings.chunk == "auto" else settings.chunk
+    devices = jax.device_count() if settings.devices == "auto" else check_devices(settings.devices)
+    chunk = _best_chunk(population) if settings.chunk == "auto" else settings.chunk
     chunk = max(1, min(chunk, -(-count // devices)))
     lanes = next(n for n in range(min(_LANES, first.exam.trials), 0, -1) if first.exam.trials % n == 0)
     frame = _Frame(
-        reading.full, tuple(levels.tolist()), settings.trials, lanes, first.exam.trials // lanes, chunk, devices
-    )
+        reading.full, tuple(levels.tolist()), settings.trials, lanes, first.exam.trials // lanes, chunk, devices,
+        None if chunk == 1 else _WAIT,
+    )  # fmt: skip
     at = lambda tree, rows: jax.tree.map(lambda x: x[rows], tree)
     group = _blank(name, population.learner, count, walks[0], levels)
     saved = None if store is None else store.load(group)
-    rows, session = _padded(group.active, chunk * devices), 0
-    leaves: list[Any] = []
+    session, leaves = 0, []
     if saved is not None:
-        group, leaves, session, rows = saved
+        group, leaves, session = saved
     if not len(group.active) or session >= settings.sessions:
         return group
-    newborns = (walk, words, at(players, rows), numbers[rows], which[rows])
+    places = _Places.of(group.active, chunk, devices)
+    newborns = (walk, words, at(players, places.rows), numbers[places.rows], which[places.rows])
     if saved is None:
         lives = _born(*newborns)
         if minds is not None:
-            lives = lives.replace(mind=at(minds, np.asarray(rows) % settings.subjects))
+            lives = lives.replace(mind=at(minds, places.rows % settings.subjects))
     else:
-        lives = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(_born, *newborns)), leaves)
-        lives, rows = _kept(lives, rows, group.active, chunk * devices)
+        kept = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(_born, *newborns)), leaves)
+        order = {int(row): i for i, row in enumerate(group.active)}
+        lives = at(kept, np.array([order.get(int(row), 0) for row in places.rows]))
     lives = _spread(lives, devices)
     last_saved = time.perf_counter()
+    save = lambda: store and store.save(group, jax.tree.leaves(at(lives, places.find(group.active))), session)
     while len(group.active) and session < settings.sessions:
         session += 1
         examined = session % settings.exams == 0 or session == settings.sessions
-        here = (at(players, rows), lives, numbers[rows], which[rows])
+        rows = places.rows
+        here = (places.counts, at(players, rows), lives, numbers[rows], which[rows])
         lives, marks = _live(walk, words, jnp.int32(session), jnp.bool_(examined), *here, frame=frame)
-        _note(group, first, rows, lives, marks, session, examined)
+        _note(group, first, places, lives, marks, session, examined)
         if tell is not None:
             tell(group, session)
-        lives, rows = _kept(lives, rows, group.active, chunk * devices)
-        lives = _spread(lives, devices)
-        if store is not None and time.perf_counter() - last_saved > _SAVED_EVERY:
-            store.save(group, jax.tree.leaves(lives), session, rows)
+        if len(group.active) < places.active:
+            places, moved = places.without(group.active)
+            lives = _spread(at(lives, moved), devices)
+        if time.perf_counter() - last_saved > _SAVED_EVERY:
+            save()
             last_saved = time.perf_counter()
-    if store is not None:
-        store.save(group, jax.tree.leaves(lives), session, rows)
+    save()
     return group
 
 
@@ -199,6 +199,7 @@ class _Frame:
         most: trials of a session.
         lanes, trials: of an exam.
         chunk, devices: how subjects are shared out.
+        wait: steps that those who are run together wait for each other.
     """
 
     full: float
@@ -208,6 +209,53 @@ class _Frame:
     trials: int
     chunk: int
     devices: int
+    wait: int | None
+
+
+def _best_chunk(population: Population) -> int:
+    if jax.default_backend() != "cpu":
+        return 4096
+    return 1 if population.learner == "recurrent" else 256
+
+
+@dataclasses.dataclass(frozen=True)
+class _Places:
+    """Where subjects lie in the arrays of a program, whose size stays the same while subjects leave.
+
+    Those in training come first in each device's part, and only the chunks that hold them are run.
+
+    Attributes:
+        rows: `[R]`, the subject at each place; where nobody in training is, anybody.
+        counts: int32 `[devices]`, chunks that each runs.
+        chunk: subjects of a chunk.
+        active: how many are in training.
+    """
+
+    rows: np.ndarray
+    counts: np.ndarray
+    chunk: int
+    active: int
+
+    @classmethod
+    def of(cls, active: np.ndarray, chunk: int, devices: int, size: int | None = None) -> _Places:
+        """Places for those in training, as many as they take or `size`."""
+        size = -(-len(active) // (chunk * devices)) * chunk * devices if size is None else size
+        parts = [active[d::devices] for d in range(devices)]
+        filler = lambda part: np.full(size // devices - len(part), active[0] if len(active) else 0)
+        rows = np.concatenate([np.concatenate([part, filler(part)]) for part in parts]).astype(np.int64)
+        counts = np.array([-(-len(part) // chunk) for part in parts], np.int32)
+        return cls(rows, counts, chunk, len(active))
+
+    def find(self, subjects: np.ndarray) -> np.ndarray:
+        """Where subjects in training are."""
+        # the first of a subject's places is its own: who fills up comes after those of the first device
+        place = {int(row): i for i, row in reversed(list(enumerate(self.rows)))}
+        return np.array([place[int(k)] for k in subjects], np.int64)
+
+    def without(self, active: np.ndarray) -> tuple[_Places, np.ndarray]:
+        """Places for those who are still in training, and from where each of these is filled."""
+        places = _Places.of(active, self.chunk, len(self.counts), len(self.rows))
+        return places, self.find(places.rows) if len(active) else np.arange(len(self.rows))
 
 
 def _pick(walks: Any, which: Any) -> Any:
@@ -223,13 +271,15 @@ def _born(walks, words, players, numbers, which) -> Life:
 
 
 @partial(jax.jit, static_argnames="frame")
-def _live(walks, words, session, examined, players, lives, numbers, which, *, frame: _Frame) -> tuple[Life, Marks]:
+def _live(
+    walks, words, session, examined, counts, players, lives, numbers, which, *, frame: _Frame
+) -> tuple[Life, Marks]:
     """The subjects after a session, and how their exam went, if there was one."""
     levels = np.asarray(frame.levels, np.float32)
 
     def live(walks, words, session, examined, player, life, number, which):
         walk, chance = _pick(walks, which), Chance(words, number)
-        life = day(walk, frame.full, player, life, chance, frame.most)
+        life = day(walk, frame.full, player, life, chance, frame.most, frame.wait)
         sit = lambda: exam(
             walk.target_task(), walk.plan, frame.full, levels, player, life.mind, chance.at("exam", session),
             frame.lanes, frame.trials,
@@ -237,17 +287,27 @@ def _live(walks, words, session, examined, players, lives, numbers, which, *, fr
         none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(sit))
         return life, jax.lax.cond(examined, sit, lambda: none)
 
-    def all_live(walks, words, session, examined, *each):
-        one = lambda args: live(walks, words, session, examined, *args)
-        if frame.chunk == 1:
-            return jax.lax.map(one, each)
-        # not `batch_size`, which fails for arrays without elements
-        cut = lambda x: x.reshape(x.shape[0] // frame.chunk, frame.chunk, *x.shape[1:])
-        join = lambda x: x.reshape(x.shape[0] * frame.chunk, *x.shape[2:])
-        return jax.tree.map(join, jax.lax.map(jax.vmap(one), jax.tree.map(cut, each)))
+    def all_live(walks, words, session, examined, count, *each):
+        one = lambda *args: live(walks, words, session, examined, *args)
+        alone, chunk = frame.chunk == 1, frame.chunk
+        cut = lambda x: x if alone else x.reshape(x.shape[0] // chunk, chunk, *x.shape[1:])
+        join = lambda x: x if alone else x.reshape(x.shape[0] * chunk, *x.shape[2:])
+        players, lives, numbers, which = jax.tree.map(cut, each)
 
-    shared = share_out(all_live, frame.devices, shared=4, split=4)
-    return shared(walks, words, session, examined, players, lives, numbers, which)
+        def some(lives, k):
+            args = jax.tree.map(lambda x: x[k], (players, lives, numbers, which))
+            return one(*args) if alone else jax.vmap(one)(*args)
+
+        def put(k, held):
+            return jax.tree.map(lambda rows, x: rows.at[k].set(x), held, some(held[0], k))
+
+        marks = jax.eval_shape(some, lives, 0)[1]
+        blank = jax.tree.map(lambda x: jnp.zeros((len(numbers), *x.shape), x.dtype), marks)
+        # a loop of as many turns as there are chunks with anybody in training: they grow fewer, the program stays
+        return jax.tree.map(join, jax.lax.fori_loop(0, count[0], put, (lives, blank)))
+
+    shared = share_out(all_live, frame.devices, shared=4, split=5)
+    return shared(walks, words, session, examined, counts, players, lives, numbers, which)
 
 
 def _spread(lives: Life, devices: int) -> Life:
@@ -290,23 +350,6 @@ def _words(settings: StudySettings) -> jax.Array:
     return key_words(jax.random.fold_in(key, settings.repeat) if settings.repeat else key)
 
 
-def _kept(lives: Life, rows: np.ndarray, active: np.ndarray, multiple: int) -> tuple[Life, np.ndarray]:
-    """The lives of those who are still in training, and whose they are, where that makes fewer."""
-    kept = _padded(active, multiple)
-    if not len(kept) or (len(kept) == len(rows) and set(kept) == set(rows)):
-        return lives, rows
-    place = {int(row): i for i, row in reversed(list(enumerate(rows)))}
-    chosen = np.array([place[int(k)] for k in kept])
-    return jax.tree.map(lambda x: x[chosen], lives), kept
-
-
-def _padded(active: np.ndarray, multiple: int) -> np.ndarray:
-    """The numbers of subjects, the last one repeated, so that their count divides."""
-    if not len(active):
-        return active
-    return np.concatenate([active, np.full(-len(active) % multiple, active[-1])])
-
-
 def _blank(name: str, learner: str, count: int, walk: Any, levels: np.ndarray) -> Group:
     """A group of which nothing is known."""
     never = lambda: np.full(count, -1, np.int64)
@@ -331,7 +374,7 @@ def _blank(name: str, learner: str, count: int, walk: Any, levels: np.ndarray) -
     )
 
 
-def _note(group: Group, protocol: Protocol, rows: np.ndarray, lives: Life, marks: Any, session: int, examined: bool):
+def _note(group: Group, protocol: Protocol, places: _Places, lives: Life, marks: Any, session: int, examined: bool):
     """Write down what came of a session."""
     own, today = lives.memory["own"], lives.today
     get = lambda x: np.asarray(x)
@@ -343,9 +386,7 @@ def _note(group: Group, protocol: Protocol, rows: np.ndarray, lives: Life, marks
     }
     repeats, counts = get(today.repeats), get(marks.counts)
     names = [one.name for one in protocol.stages]
-    first = {int(row): i for i, row in reversed(list(enumerate(rows)))}
-    for k in group.active:
-        i = first[int(k)]
+    for k, i in zip(group.active, places.find(group.active), strict=True):
         n, answered = max(float(tally["trials"][i]), 1.0), float(tally["answered"][i])
         every = max(answered + float(tally["aborted"][i] + tally["missed"][i]), 1.0)  # also what was begun again
         row = (

@@ -59,19 +59,19 @@ class Store:
     def _path(self, group: Group) -> Path:
         return self.folder / f"{_in_files(f'{group.name}-{group.learner}')}.npz"
 
-    def save(self, group: Group, leaves: Sequence[Any], session: int, rows: np.ndarray) -> None:
-        """Keep a group and, where it is not over, the lives of its subjects."""
+    def save(self, group: Group, leaves: Sequence[Any], session: int) -> None:
+        """Keep a group, and the lives of those who are in training, in the order of `Group.active`."""
         arrays = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
         fields = {f.name: getattr(group, f.name) for f in dataclasses.fields(group)}
         arrays |= {f"group.{name}": value for name, value in fields.items() if isinstance(value, np.ndarray)}
-        arrays |= {"rows": rows, "session": np.asarray(session)}
+        arrays["session"] = np.asarray(session)
         arrays["sessions"] = np.frombuffer(json.dumps(group.sessions).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
         write_atomic(self._path(group), buffer.getvalue())
 
-    def load(self, group: Group) -> tuple[Group, list[np.ndarray], int, np.ndarray] | None:
-        """A group as it was saved, with the lives' leaves, how many sessions were over, and whose lives they are."""
+    def load(self, group: Group) -> tuple[Group, list[np.ndarray], int] | None:
+        """A group as it was saved, with the lives' leaves, and how many sessions were over."""
         path = self._path(group)
         if not path.exists():
             return None
@@ -80,10 +80,10 @@ class Store:
                 fields = {name.removeprefix("group."): file[name] for name in file.files if name.startswith("group.")}
                 leaves = [file[f"leaf{i}"] for i in range(sum(name.startswith("leaf") for name in file.files))]
                 sessions = json.loads(file["sessions"].tobytes().decode())
-                session, rows = int(file["session"]), file["rows"]
+                session = int(file["session"])
         except (OSError, ValueError, KeyError) as error:
             raise DamagedFile(f"{path} is damaged: {error}") from None
-        return dataclasses.replace(group, sessions=sessions, **fields), leaves, session, rows
+        return dataclasses.replace(group, sessions=sessions, **fields), leaves, session
 
 
 def _in_files(name: str) -> str:

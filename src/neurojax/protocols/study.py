@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from neurojax.core.chance import Chance, key_words
-from neurojax.core.session import begin, remember, start_memory
+from neurojax.core.session import remember, start_memory
 from neurojax.errors import InvalidArgument
-from neurojax.protocols.days import play_trial
+from neurojax.protocols.days import play_trial, start_trial
 from neurojax.protocols.group import StudySettings, habituate, run_group
 from neurojax.protocols.plan import walk_task
 from neurojax.protocols.protocol import Protocol
@@ -167,14 +167,12 @@ def perfect_walk(protocol: Protocol, seed: int = 0, *, trials: int = 20_000) -> 
     def one(carry, _):
         memory, step = carry
         own = memory["own"]
-        session = begin(task, memory, chance, step)
-        _, _, session, came, step = play_trial(
-            task, task.plan, 1.0, player, (), (), (), session, chance, step, logs=False
-        )
-        memory = remember(task, session, came, jnp.bool_(True), chance, step)
+        now = start_trial(task, task.plan, 1.0, player, (), (), (), memory, chance, step)
+        now = play_trial(task, task.plan, 1.0, player, (), now, chance, logs=False)
+        memory = remember(task, now.session, now.came, jnp.bool_(True), chance, now.step)
         after = jax.lax.cond(memory["own"].over, task.night, lambda own: own, memory["own"])
-        told = (own.stage, came.result.performance, own.session + 1, own.values, own.status == 0)
-        return ({**memory, "own": after}, step), told
+        told = (own.stage, now.came.result.performance, own.session + 1, own.values, own.status == 0)
+        return ({**memory, "own": after}, now.step), told
 
     carry, told = (jax.jit(start_memory)(task, chance), jnp.int32(0)), []
     run = jax.jit(lambda carry: jax.lax.scan(one, carry, None, length=_AT_ONCE))
