@@ -77,15 +77,15 @@ class Population(Section):
     kind: Literal["leaky", "gru", "lstm"] = "gru"
     hidden: Count = 32
     window: Count = 64
-    learning_rate: Trait = _between(8e-5, 3e-4, "log-uniform")
+    learning_rate: Trait = _between(1.2e-5, 3e-4, "log-uniform")
     model_rate: Trait = _between(0.01, 0.15, "log-uniform")
     hazard: Trait = _between(0.2, 2.0, "log-uniform")
     bias: Trait = _between(-1, 1)
     discount: Trait = _between(0.6, 0.95)
-    noise: Trait = _between(0.0, 0.2)
-    forgetting: Trait = _between(0.0, 0.05)
+    noise: Trait = _between(0.0, 0.1)
+    forgetting: Trait = _between(0.0, 0.02)
     effort: Trait = _between(0.02, 0.1)
-    entropy: NotNegative = 0.01
+    entropy: NotNegative = 0.003
 
     def traits(self, seed: int, subjects: np.ndarray) -> dict[str, np.ndarray]:
         """What each subject is born with: float64 `[subjects]` by trait.
