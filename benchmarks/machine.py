@@ -37,3 +37,10 @@ def processor() -> str:
         if found:
             return found[1].strip()
     return platform.processor() or platform.machine()
+
+
+def accelerators() -> list[str]:
+    """The accelerators that JAX runs on, in its words: none on a CPU."""
+    import jax
+
+    return sorted({device.device_kind for device in jax.devices()} - {"cpu"})

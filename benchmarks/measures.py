@@ -31,6 +31,9 @@ BARE = "bare network"
 # Lanes, and the length of a loop that takes a tenth of a second or so on two cores.
 LANES = {1: 20_000, 64: 8_000, 4096: 400, 65536: 40}
 BATCHES = (16, 256, 4096)
+# An accelerator has room for more, and takes as long for a few.
+LANES_ACCELERATOR = {4096: 400, 65536: 200, 1_048_576: 40}
+BATCHES_ACCELERATOR = (256, 4096, 65536)
 
 Calls = Mapping[str, tuple[Callable[[], Any], float]]
 
@@ -64,7 +67,12 @@ def rows(
 # ---------------------------------------------------------------------- rendering
 
 
-def rendering(effort: Effort, devices: int, batches=BATCHES) -> Iterator[Row]:
+def on_accelerator() -> bool:
+    """Whether this process measures something other than a CPU."""
+    return jax.default_backend() != "cpu"
+
+
+def rendering(effort: Effort, devices: int, batches=None) -> Iterator[Row]:
     """Trials per second, and the rate at which the normals that they need, and nothing else, are drawn.
 
     Both in one dispatch of many batches (so that small ones can be timed) and in one of a single batch, through the
@@ -73,8 +81,8 @@ def rendering(effort: Effort, devices: int, batches=BATCHES) -> Iterator[Row]:
     task = nj.make(TASK)
     key = jax.random.key(0)
     normals = normals_of(task)
-    for batch in batches:
-        loops = effort.loops(max(1, 80_000 // batch))
+    for batch in batches or (BATCHES_ACCELERATOR if on_accelerator() else BATCHES):
+        loops = effort.loops(max(1, (800_000 if on_accelerator() else 80_000) // batch))
         words, lanes = key_words(key), lane_numbers(batch)
         draw = jax.jit(_in_loop(lambda task, words, lanes: _normals(words, lanes.shape[0] * normals), loops, devices))
         make = jax.jit(_in_loop(render_lanes, loops, devices))
@@ -128,7 +136,7 @@ def _in_loop(function, loops: int, devices: int):
 def streaming(effort: Effort, devices: int) -> Iterator[Row]:
     """Time steps per second of `nj.stream` at the settings of NeuroGym's example, and at a batch of our own size."""
     task, key, steps = nj.make(TASK), jax.random.key(0), 100
-    for batch in (16, 1024):
+    for batch in (16, 1024, 65536) if on_accelerator() else (16, 1024):
         call = partial(nj.stream, task, key, batch, steps, devices=devices)
         about = {"task": TASK, "devices": devices, "batch": batch, "loops": 1}
         yield from rows({"nj.stream": (call, batch * steps)}, effort, "stream", "steps", **about)
@@ -137,14 +145,14 @@ def streaming(effort: Effort, devices: int) -> Iterator[Row]:
 # ---------------------------------------------------------------------- environments
 
 
-def environment(effort: Effort, devices: int, lanes: Mapping[int, int] = LANES) -> Iterator[Row]:
+def environment(effort: Effort, devices: int, lanes: Mapping[int, int] | None = None) -> Iterator[Row]:
     """Steps per second under random actions with automatic reset: native, by the gymnax call, and gymnax's CartPole."""
     import gymnax
 
     task = nj.make(TASK)
     ours = nj.Env(task)
     cartpole, params = gymnax.make("CartPole-v1")
-    for batch, full in lanes.items():
+    for batch, full in (lanes or (LANES_ACCELERATOR if on_accelerator() else LANES)).items():
         if batch % devices:
             continue
         steps = effort.loops(full)

@@ -15,22 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import recorded
+from benchmarks.machine import accelerators
 from benchmarks.recorded import say
 from benchmarks.tables import grid
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE = ROOT / "benchmarks" / "protocols.json", ROOT / "benchmarks" / "PROTOCOLS.md"
+# What an accelerator gave, on the same page.
+ACCELERATOR_RECORD = ROOT / "benchmarks" / "protocols-accelerator.json"
 BUILD = ROOT / "build" / "protocols"
+FAMILIES = ("recurrent", "logistic", "detection")
 
 
 def runs() -> dict[str, Callable[[], dict[str, Any]]]:
     """Every run by name, in the order of the page."""
     found: dict[str, Callable[[], dict[str, Any]]] = {
         "floor": floors,
-        **{f"speed/{n}": lambda n=n: speed(n) for n in (1, 32, 256)},
-        "shaping": shaping,
+        **{f"speed/{n}": lambda n=n: speed(n) for n in ((1, 32, 256, 4096) if accelerators() else (1, 32, 256))},
+        **{f"shaping/{learner}": lambda learner=learner: shaping(learner) for learner in FAMILIES},
+        "families": families,
+        **{f"ibl/{learner}": lambda learner=learner: ibl(learner) for learner in FAMILIES[:2]},
     }
-    found |= {f"ibl/{learner}": lambda learner=learner: ibl(learner) for learner in ("logistic", "recurrent")}
+    if accelerators():
+        found["population"] = population
     return found | {"control": control, "search": search}
 
 
@@ -52,24 +59,24 @@ def floors() -> dict[str, Any]:
 
 
 def speed(subjects: int) -> dict[str, Any]:
-    """Trials a second of recurrent subjects in their third session of the IBL's training, exams apart."""
+    """Trials a second of recurrent subjects in the third session, of 200 trials, of the IBL's training; exams apart."""
     from neurojax.protocols import load_protocol
     from neurojax.protocols.group import StudySettings, run_group
     from neurojax.subjects.population import Population
 
     times: list[float] = []
     # the first session is compiled, and the last one has an exam
-    settings = StudySettings(subjects=subjects, sessions=4, exams=9)
+    settings = StudySettings(subjects=subjects, sessions=4, trials=200, exams=9)
     protocol = load_protocol("ibl_training")
     protocol = protocol.model_copy(update={"exam": protocol.exam.model_copy(update={"trials": 10})})
     group = run_group([protocol], "speed", Population(), settings, tell=lambda *_: times.append(time.perf_counter()))
     trials = sum(
-        n for n, session in zip(group.sessions["trials"], group.sessions["session"], strict=True) if session == 2
+        n for n, session in zip(group.sessions["trials"], group.sessions["session"], strict=True) if session == 3
     )
     return {"subjects": subjects, "trials_per_second": trials / (times[2] - times[1])}
 
 
-def shaping() -> dict[str, Any]:
+def shaping(learner: str) -> dict[str, Any]:
     """The delayed response by the automated home cage's stages, and by its last stage alone."""
     from neurojax.protocols import load_protocol
 
@@ -77,7 +84,49 @@ def shaping() -> dict[str, Any]:
     alone = shaped.model_copy(update={"name": "last stage alone", "stages": [shaped.stages[-1]]})
     named = {"autocage": shaped, "alone": alone}
     # In sessions: attempts that are aborted are no trials, and those who abort nearly all have few of them.
-    return _study("shaping", named, "recurrent", unit="sessions", subjects=200, sessions=12, exams=2)
+    return _study(f"shaping-{learner}", named, learner, unit="sessions", subjects=200, sessions=30, exams=3)
+
+
+def families() -> dict[str, Any]:
+    """Whether shaping wins in all families of learner x initial hazard x learning rate: of the three studies above."""
+    from neurojax.protocols import load_study
+    from neurojax.protocols.report import write_study_report
+    from neurojax.protocols.results import joined
+    from neurojax.protocols.robust import rank
+
+    result = joined([load_study(BUILD / f"shaping-{learner}" / "result") for learner in FAMILIES])
+    write_study_report(result, BUILD / "families.html")
+    found = rank(result, unit="sessions")
+    (pair,) = found.pairs
+    by_learner = pair.dependence[pair.dependence["factor"] == "learner"]
+    return {
+        "first": found.order[0], "cells": len(found.cells), "agreeing": found.agreeing, "n": found.n,
+        "ratio": _three(pair.overall.ratio), "robust": found.robust, "said": found.describe(),
+        "warning": found.warning,
+        "learners": {row["kind"]: [row["ratio"], row["low"], row["high"]] for row in by_learner.to_dict("records")},
+    }  # fmt: skip
+
+
+def population() -> dict[str, Any]:
+    """The default population, of 1,024 recurrent subjects, through 22 sessions of the IBL's training."""
+    from neurojax.protocols import load_protocol
+    from neurojax.protocols.group import StudySettings, run_group
+    from neurojax.subjects.population import Population
+
+    began = time.perf_counter()
+    settings = StudySettings(subjects=1024, sessions=22, exams=4)
+    group = run_group([_quick(load_protocol("ibl_training"))], "population", Population(), settings)
+    return _many(group, time.perf_counter() - began)
+
+
+def _many(group: Any, seconds: float) -> dict[str, Any]:
+    """How far a group has come."""
+    done = group.trained[group.trained >= 0]
+    return {
+        "subjects": len(group.trials), "sessions": int(group.last.max()), "seconds": seconds,
+        "trials": int(group.trials.sum()), "trained": len(done),
+        "trained_trials": [float(done.mean()), float(done.std())],
+    }  # fmt: skip
 
 
 def ibl(learner: str) -> dict[str, Any]:
@@ -95,7 +144,7 @@ def ibl(learner: str) -> dict[str, Any]:
         "no debiasing": without.model_copy(update={"name": "no debiasing"}),
         "coarser steps": type(published)(**{**coarse, "name": "coarser steps"}),
     }
-    many = {"subjects": 200, "sessions": 40} if learner != "recurrent" else {"subjects": 32, "sessions": 30, "exams": 3}
+    many = {"subjects": 200, "sessions": 40} if learner != "recurrent" else {"subjects": 64, "sessions": 40, "exams": 4}
     return _study(f"ibl-{learner}", named, learner, **many)
 
 
@@ -212,13 +261,15 @@ def main(arguments: list[str] | None = None) -> int:
         """The same loop of one subject with NeuroGym and PyTorch, in its own environment."""
         return {"speed/neurogym": lambda: recorded.peer(python, "neurogym_online_side.py", 30)}
 
+    record = ACCELERATOR_RECORD if accelerators() else RECORD
+    write = lambda _: page(recorded.read(RECORD), recorded.read(ACCELERATOR_RECORD))
     return recorded.main(
-        "benchmarks.protocols", __doc__, runs(), RECORD, {PAGE: page}, peers=peers, arguments=arguments
+        "benchmarks.protocols", __doc__, runs(), record, {PAGE: write}, peers=peers, arguments=arguments
     )
 
 
-def page(record: dict[str, Any]) -> str:
-    """PROTOCOLS.md: every number comes from the record."""
+def page(record: dict[str, Any], other: dict[str, Any]) -> str:
+    """PROTOCOLS.md: every number comes from the records, of a CPU and of an accelerator."""
     lines = [
         "# Training protocols, simulated",
         "",
@@ -227,8 +278,12 @@ def page(record: dict[str, Any]) -> str:
         "",
         record["machine"],
     ]
-    for part in (_floor_part, _speed_part, _study_parts, _control_part, _search_part):
-        lines += list(part(record["runs"]))
+    if other["runs"]:
+        lines += ["", f"What is said to be of an accelerator: {other['machine']}"]
+    lines += [*_floor_part(record["runs"]), *_speed_part(record["runs"], other["runs"])]
+    found = {**record["runs"], **{name: {**run, "accelerator": True} for name, run in other["runs"].items()}}
+    for part in (_population_part, _study_parts, _families_part, _control_part, _search_part):
+        lines += list(part(found))
     return "\n".join(lines) + "\n"
 
 
@@ -241,22 +296,35 @@ def _floor_part(found: dict[str, Any]) -> Iterator[str]:
         yield from grid(("contrasts", "entered after (trials)"), [(n, f"{x:.0f} ± {e:.0f}") for n, x, e in each])
 
 
-def _speed_part(found: dict[str, Any]) -> Iterator[str]:
-    names = [name for name in found if name.startswith("speed/")]
-    if not names:
-        return
-    yield from ("", "## Speed", "")
-    yield from ("Recurrent subjects (GRU 32), one update a trial through the last 64 steps; compile time apart.", "")
+def _speed_part(found: dict[str, Any], accelerator: dict[str, Any]) -> Iterator[str]:
     rows = []
-    for name in names:
-        run = found[name]
-        rate, who = f"{run['trials_per_second']:,.0f}", name.removeprefix("speed/")
-        rows.append((f"{who} subjects" if who.isdigit() else "1, NeuroGym and PyTorch", rate))
-    yield from grid(("subjects", "subject-trials per second"), rows)
+    for runs, where in ((found, ""), (accelerator, ", accelerator")):
+        for name in (name for name in runs if name.startswith("speed/")):
+            who = name.removeprefix("speed/")
+            words = f"{int(who):,}{where}" if who.isdigit() else "1, NeuroGym and PyTorch"
+            rows.append((words, f"{runs[name]['trials_per_second']:,.0f}"))
+    if rows:
+        yield from ("", "## Speed", "")
+        yield "Recurrent subjects (GRU 32) in sessions of 200 trials of the IBL's training, one update a trial through"
+        yield from ("the last 64 steps; compile time apart.", "")
+        yield from grid(("subjects", "subject-trials per second"), rows)
+
+
+def _population_part(found: dict[str, Any]) -> Iterator[str]:
+    run = found.get("population")
+    if run:
+        mean, spread = run["trained_trials"]
+        yield from ("", "## A large population in the training of the IBL", "")
+        yield f"{run['subjects']:,} recurrent subjects, {run['sessions']} sessions each, on the accelerator:"
+        yield f"{run['trials']:,} trials in {run['seconds']:.0f} s, compiling and exams included. By then"
+        yield f"{run['trained'] / run['subjects']:.0%} had met status 1a, after {mean:,.0f} ± {spread:,.0f} trials"
+        yield "(mice, all of them to the end: 10,800 ± 8,600)."
 
 
 _TITLES = {
-    "shaping": "Shaping against none: the delayed response of the automated home cage",
+    "shaping/recurrent": "Shaping against none: the delayed response of the automated home cage",
+    "shaping/logistic": "The same: logistic subjects",
+    "shaping/detection": "The same: signal-detection subjects",
     "ibl/logistic": "The training of the IBL, and without debiasing, and in coarser steps: logistic subjects",
     "ibl/recurrent": "The same: recurrent subjects",
 }
@@ -267,7 +335,8 @@ def _study_parts(found: dict[str, Any]) -> Iterator[str]:
         if name in found:
             run = found[name]
             yield from ("", f"## {title}", "")
-            yield f"{run['subjects']} subjects under each, the same ones, {run['sessions']} sessions at most."
+            where = " On the accelerator." if run.get("accelerator") else ""
+            yield f"{run['subjects']:,} subjects under each, the same ones, {run['sessions']} sessions at most.{where}"
             yield from _judged_part(run)
 
 
@@ -296,6 +365,18 @@ def _row(row: dict[str, Any]) -> tuple[str, str, str]:
     share = _range([row["share"], row["share_low"], row["share_high"]])
     mean = [row["mean"], row["mean_low"], row["mean_high"]]
     return row["protocol"], share, "-" if None in mean else "{:,.5g} ({:,.5g} to {:,.5g})".format(*mean)
+
+
+def _families_part(found: dict[str, Any]) -> Iterator[str]:
+    run = found.get("families")
+    if run:
+        yield from ("", "## Whether shaping wins for all kinds of subjects", "")
+        yield f"The three studies of shaping together ({run['n']} pairs), in {run['cells']} cells of learner x"
+        yield f"initial hazard x learning rate. {run['said']}"
+        yield from [run["warning"]] if run["warning"] else []
+        yield ""
+        rows = [(name, _range(three)) for name, three in run["learners"].items()]
+        yield from grid(("learner", "ratio of means, first to second"), [*rows, ("all", _range(run["ratio"]))])
 
 
 def _control_part(found: dict[str, Any]) -> Iterator[str]:

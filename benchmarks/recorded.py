@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe
+from benchmarks.machine import accelerators, describe
 from benchmarks.tables import in_words
 
 
@@ -38,7 +38,7 @@ def run_missing(wanted: Mapping[str, Callable[[], dict[str, Any]]], path: Path, 
         found = run()
         record = read(path)
         record["runs"][name] = {**found, "date": time.strftime("%Y-%m-%d")}
-        record["machine"] = in_words(describe())
+        record["machine"] = in_words(describe(), *accelerators())
         write(path, record)
         say(f"  {json.dumps(found)}")
 
@@ -50,7 +50,7 @@ def main(
     record: Path,
     pages: Mapping[Path, Callable[[dict[str, Any]], str]],
     *,
-    peers: Callable[[str], dict[str, Callable[[], dict[str, Any]]]],
+    peers: Callable[[str], dict[str, Callable[[], dict[str, Any]]]] | None = None,
     arguments: list[str] | None = None,
 ) -> int:
     """The command of such a benchmark: run what is missing, keep it, write the page.
@@ -61,15 +61,16 @@ def main(
         wanted: every run by name.
         record: where the figures are kept.
         pages: what is written from them.
-        peers: the runs of the peer, of the Python that has it.
+        peers: the runs of the peer, of the Python that has it; None: there are none.
         arguments: the words of the command.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=(doc or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", help="runs by the beginning of their names")
     parser.add_argument("--again", action="store_true", help="also what is in the record already")
-    parser.add_argument("--neurogym", metavar="PYTHON", help="Python that has NeuroGym, PyTorch and sb3-contrib")
+    if peers is not None:
+        parser.add_argument("--neurogym", metavar="PYTHON", help="Python that has NeuroGym, PyTorch and sb3-contrib")
     options = parser.parse_args(arguments)
-    if options.neurogym:
+    if peers is not None and options.neurogym:
         wanted = {**wanted, **peers(options.neurogym)}
     if options.only:
         wanted = {name: run for name, run in wanted.items() if name.startswith(tuple(options.only))}

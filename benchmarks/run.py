@@ -19,12 +19,14 @@ from benchmarks.machine import cores, describe
 from benchmarks.measures import SECTIONS, TASK
 from benchmarks.record import Peer, Report, Row
 from benchmarks.startup import measure as measure_startup
-from benchmarks.tables import markdown, show
+from benchmarks.tables import accelerator, markdown, show
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 RECORD = ROOT / "benchmarks" / "results.json"
 # The library is long, and has a run, a record and a page of its own.
+# What an accelerator gave, on the same page as what a CPU gave.
+ACCELERATOR_RECORD = ROOT / "benchmarks" / "results-accelerator.json"
 LIBRARY, LIBRARY_RECORD = (ROOT / "benchmarks" / name for name in ("LIBRARY.md", "library.json"))
 OF_LIBRARY = ("tasks", "neurogym")
 ALL = (*(name for name in SECTIONS if name != "tasks"), "startup", "neurogym")
@@ -37,9 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         write(options.json, report)
     if options.write_results:
-        write(RECORD, report)
-        RESULTS.write_text(markdown(report), encoding="utf-8")
-        print(f"wrote {RECORD.relative_to(ROOT)} and {RESULTS.relative_to(ROOT)}")
+        record = RECORD if options.platform == "cpu" else ACCELERATOR_RECORD
+        write(record, report)
+        RESULTS.write_text(results(), encoding="utf-8")
+        print(f"wrote {record.relative_to(ROOT)} and {RESULTS.relative_to(ROOT)}")
     if options.write_library:
         write(LIBRARY_RECORD, report)
         LIBRARY.write_text(markdown(report, "--write-library", LIBRARY_RECORD.name), encoding="utf-8")
@@ -69,13 +72,19 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--write-library and --write-results are two runs")
     if options.write_results and options.quick:
         parser.error("--write-results takes a full run, not --quick")
-    if options.write_results and not options.read and set(options.sections) != set(ALL):
-        parser.error("--write-results takes all sections")
+    if options.write_results and options.platform == "cpu" and not options.read and set(options.sections) != set(ALL):
+        parser.error("--write-results takes all sections of a CPU")
     if any(count < 1 for count in options.devices or ()):
         parser.error("--devices takes numbers of 1 or more")
     if options.read and not options.read.is_file():
         parser.error(f"--read: {options.read} is not a file")
     return options
+
+
+def results() -> str:
+    """The page of figures, from the records that there are."""
+    page = markdown(read(RECORD))
+    return page + accelerator(read(ACCELERATOR_RECORD)) if ACCELERATOR_RECORD.exists() else page
 
 
 def measure(options: argparse.Namespace) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.goals import goals, plain, ratios
@@ -135,13 +135,31 @@ def markdown(report: Report, option: str = "--write-results", record: str = "res
         "Medians over repeats; what is compared is run in turns. Compiling is timed apart (first call less the median "
         "run). A device of a CPU is one core that JAX addresses alone; with one device, XLA may use all cores.",
     ]
-    for table in tables(report):
-        lines += ["", f"## {table.title}", ""]
-        lines += [table.note, ""] if table.note else []
-        lines += grid(table.header, table.rows)
+    lines += _sections(report)
     if report.skipped:
         lines += ["", "## Not measured", "", *(f"- {sentence}" for sentence in report.skipped)]
     return "\n".join(lines) + "\n"
+
+
+def accelerator(report: Report) -> str:
+    """The part of the page on an accelerator."""
+    lines = [
+        "",
+        "# Measured on an accelerator",
+        "",
+        "From `benchmarks/results-accelerator.json`: `python -m benchmarks.run --platform cuda --write-results`.",
+        "",
+        machine(report),
+        *_sections(report),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(report: Report) -> Iterator[str]:
+    for table in tables(report):
+        yield from ("", f"## {table.title}", "")
+        yield from [table.note, ""] if table.note else []
+        yield from grid(table.header, table.rows)
 
 
 def grid(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> list[str]:
