@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 NEUROGYM ?= .venv-neurogym
 
-.PHONY: demo test test-slow lint types bench bench-results bench-library learning protocols gallery parity clean
+.PHONY: demo test test-slow lint types bench bench-results bench-library learning protocols animals gallery parity clean
 
 demo: $(VENV)/.base
 	$(BIN)/neurojax train PerceptualDecisionMaking-v0 --out runs/demo --overwrite
@@ -37,6 +37,9 @@ learning: $(VENV)/.test
 
 protocols: $(VENV)/.test
 	$(BIN)/python -m benchmarks.protocols
+
+animals: $(VENV)/.test
+	$(BIN)/python -m benchmarks.animals
 
 gallery: $(VENV)/.base
 	$(BIN)/neurojax gallery --out build/gallery --overwrite

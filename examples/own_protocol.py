@@ -1,6 +1,6 @@
-"""A training protocol of one's own in ten lines: the perfect learner's walk, drawn before any training, then subjects.
+"""A training protocol of one's own in ten lines, and the perfect learner's walk, drawn before any training.
 
-python examples/own_protocol.py [FOLDER]     # draws walk.gif there, and writes report.html
+python examples/own_protocol.py [FOLDER]     # draws walk.gif there, and writes mine.toml
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from neurojax.protocols import Protocol, StudySettings, perfect_walk, run_study
-from neurojax.subjects.population import Population
+from neurojax.protocols import Protocol, perfect_walk, save_protocol
 
 good = lambda share: {"measure": "accuracy", "last": 50, "at_least": share}
 easy, hard = ({"keywords": {"coherences": levels}} for levels in ([51.2] * 3, [6.4, 12.8, 51.2]))
@@ -27,13 +26,10 @@ protocol = Protocol(
 if __name__ == "__main__":
     walk = perfect_walk(protocol)
     print(f"the perfect learner takes {len(walk.stage)} trials, {int((walk.stage == 0).sum())} of them easy")
-    alone = protocol.model_copy(update={"name": "hard from the start", "stages": protocol.stages[1:]})
-    result = run_study([protocol, alone], Population(learner="logistic"), StudySettings(subjects=16, sessions=20))
-    print(result.subjects.groupby("protocol")[["trials", "pass_trials"]].median())
     if len(sys.argv) > 1:
-        from neurojax.protocols.report import write_study_report
         from neurojax.viz.stages import animate_walk, save_animation
 
         folder = Path(sys.argv[1])
         save_animation(animate_walk(protocol, walk.stage, walk.performance), folder / "walk.gif")
-        write_study_report(result, folder / "report.html")
+        # neurojax protocol run mine.toml trains subjects under it
+        save_protocol(protocol, folder / "mine.toml")

@@ -122,7 +122,9 @@ def test_bad_options_are_refused(arguments):
 
 
 def test_every_number_in_the_results_file_comes_from_its_record():
-    assert run.RESULTS.read_text(encoding="utf-8") == markdown(run.read(run.RECORD))
+    assert run.RESULTS.read_text(encoding="utf-8") == run.results()
+    assert run.results().startswith(markdown(run.read(run.RECORD)))
+    assert "Measured on an accelerator" in run.results()
     page = markdown(run.read(run.LIBRARY_RECORD), "--write-library", run.LIBRARY_RECORD.name)
     assert run.LIBRARY.read_text(encoding="utf-8") == page
 
@@ -135,7 +137,9 @@ def test_tables_can_be_shown(capsys):
 
 
 def test_every_number_that_was_learnt_comes_from_its_record():
-    from benchmarks import learning, protocols, recorded
+    from benchmarks import animals, learning, protocols, recorded
 
-    for one in (learning, protocols):
+    for one in (learning, animals):
         assert one.PAGE.read_text(encoding="utf-8") == one.page(recorded.read(one.RECORD))
+    records = (recorded.read(path) for path in (protocols.RECORD, protocols.ACCELERATOR_RECORD))
+    assert protocols.PAGE.read_text(encoding="utf-8") == protocols.page(*records)

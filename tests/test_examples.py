@@ -13,9 +13,12 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # What an example needs beside neurojax's own dependencies.
 NEEDS = {"gymnax_trainer": "rejax", "stable_baselines": "sb3_contrib"}
+SLOW = {"shaping"}  # a minute of compilation
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if p.stem in SLOW else []) for p in EXAMPLES]
+)
 def test_example_runs(path):
     if path.stem in NEEDS:
         pytest.importorskip(NEEDS[path.stem], reason=f"{NEEDS[path.stem]} is not installed")
