@@ -152,6 +152,20 @@ def test_chunks_and_devices_change_nothing(plain):
         assert np.array_equal(getattr(other, name), getattr(plain, name)), name
 
 
+@pytest.mark.slow
+def test_networks_learn_the_same_together_and_alone(monkeypatch):
+    monkeypatch.setattr(groups, "_WAIT", 2)  # so that trials are cut into pieces
+    networks = Population(hidden=8, window=16, learning_rate=Trait(low=1e-3, high=3e-3))
+    settings = {"subjects": 4, "sessions": 2, "devices": 1}
+    alone, together = (
+        run_group([easy()], "easy", networks, StudySettings(chunk=chunk, **settings)) for chunk in (1, 4)
+    )
+    for name in ("trials", "entered", "repeats", "counts"):
+        assert np.array_equal(getattr(alone, name), getattr(together, name)), name
+    assert alone.sessions["reward"] == pytest.approx(together.sessions["reward"], rel=1e-5)
+    assert len(set(alone.sessions["reward"])) > 4
+
+
 def test_a_repeat_is_the_same_individuals_with_other_chance(result):
     again = study("first", settings={"repeat": 1, "sessions": 1})
     there = result.subjects[result.subjects["protocol"] == "first"]
