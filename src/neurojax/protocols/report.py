@@ -177,7 +177,9 @@ def _pairs(result: StudyResult, pairs: Mapping[str, Sequence[Comparison]], ranki
 def _robust(ranking: Ranking) -> report.Section:
     """Whether the ranking holds for all kinds of subjects."""
     caption = "The fastest protocol in each cell, by restricted mean of trials to the exam."
-    parts = [report.paragraph(ranking.describe()), _picture(figures.plot_winners(ranking), caption)]
+    parts, cells = [report.paragraph(ranking.describe())], len(ranking.cells) > 0
+    if cells:
+        parts.append(_picture(figures.plot_winners(ranking), caption))
     for pair in ranking.pairs:
         parts.append(report.paragraph(f"Against {pair.overall.second!r}: {pair.describe()}"))
         if pair.warning:
@@ -185,7 +187,8 @@ def _robust(ranking: Ranking) -> report.Section:
     if ranking.pairs:
         pair = ranking.pairs[0]
         caption = "Ratios of restricted means in each cell, with their intervals; bold ones do not hold 1."
-        parts.append(_picture(figures.plot_robustness(pair), caption))
+        if cells:
+            parts.append(_picture(figures.plot_robustness(pair), caption))
         parts.append(_table(["by", "kind", "pairs", "ratio", "faster"], _alone(pair.dependence)))
     return report.Section("Is the ranking robust?", parts)
 
