@@ -25,6 +25,26 @@ RECORD, PAGE = ROOT / "benchmarks" / "protocols.json", ROOT / "benchmarks" / "PR
 ACCELERATOR_RECORD = ROOT / "benchmarks" / "protocols-accelerator.json"
 BUILD = ROOT / "build" / "protocols"
 FAMILIES = ("recurrent", "logistic", "detection")
+# Protocol, learner, ranges of numbers by their places in the stages, settings, and subjects to confirm with.
+SEARCHES: dict[str, Any] = {
+    "ibl": (
+        "ibl_training", "logistic",
+        {
+            "0.next.0.when.0.above": (20, 45), "0.next.0.when.1.above": (20, 45), "1.next.0.when.0.above": (20, 45),
+            "2.next.0.when.0.at_least": (20, 400), "3.next.0.when.0.at_least": (20, 400),
+            "4.next.0.when.0.at_least": (20, 400),
+        },
+        {"subjects": 24, "sessions": 20}, 200,
+    ),
+    "autocage": (
+        "autocage", "recurrent",
+        {
+            "1.next.0.when.0.above": (20, 400), "2.next.0.when.1.above": (0.5, 0.9), "3.next.0.when.0.above": (20, 300),
+            "3.next.0.when.1.above": (0.5, 0.9), "5.next.0.when.0.above": (20, 300), "7.next.0.when.0.above": (20, 300),
+        },
+        {"subjects": 16, "sessions": 16, "exams": 2}, 100,
+    ),
+}  # fmt: skip
 
 
 def runs() -> dict[str, Callable[[], dict[str, Any]]]:
@@ -38,7 +58,8 @@ def runs() -> dict[str, Callable[[], dict[str, Any]]]:
     }
     if accelerators():
         found["population"] = population
-    return found | {"control": control, "search": search}
+    found["control"] = control
+    return found | {f"search/{what}": lambda what=what: search(what) for what in SEARCHES}
 
 
 # ---------------------------------------------------------------------- the runs
@@ -163,32 +184,29 @@ def control() -> dict[str, Any]:
     return {"pairs": found.pairs, "held": found.held}
 
 
-def search() -> dict[str, Any]:
-    """Thresholds and windows of the IBL's training, searched with logistic subjects, confirmed on fresh ones."""
+def search(what: str) -> dict[str, Any]:
+    """Thresholds of the IBL's training searched with logistic subjects, or of the home cage's with recurrent ones; the
+    best is confirmed on fresh subjects."""
     from neurojax.protocols import load_protocol
     from neurojax.protocols.group import StudySettings
     from neurojax.protocols.report import write_study_report
     from neurojax.protocols.search import Vary, search_protocol
     from neurojax.subjects.population import Population
 
-    paths = [
-        Vary("stages.0.next.0.when.0.above", 20, 45),
-        Vary("stages.0.next.0.when.1.above", 20, 45),
-        Vary("stages.1.next.0.when.0.above", 20, 45),
-        Vary("stages.2.next.0.when.0.at_least", 20, 400),
-        Vary("stages.3.next.0.when.0.at_least", 20, 400),
-        Vary("stages.4.next.0.when.0.at_least", 20, 400),
-    ]
+    name, learner, ranges, settings, confirm = SEARCHES[what]
+    paths = [Vary(f"stages.{path}", low, high) for path, (low, high) in ranges.items()]
     found = search_protocol(
-        load_protocol("ibl_training"), paths, Population(learner="logistic"),
-        StudySettings(subjects=24, sessions=20), candidates=24, batch=8, folder=BUILD / "search", confirm=200,
-        progress=say,
+        _quick(load_protocol(name)), paths, Population(learner=learner), StudySettings(**settings), candidates=24,
+        batch=8, folder=BUILD / f"search-{what}", confirm=confirm, progress=say,
     )  # fmt: skip
     assert found.confirmed is not None
     BUILD.mkdir(parents=True, exist_ok=True)
-    write_study_report(found.confirmed, BUILD / "search.html")
+    write_study_report(found.confirmed, BUILD / f"search-{what}.html")
     pruned = sum(one.time != one.time for one in found.candidates)
-    return {"values": found.values, "candidates": len(found.candidates), "pruned": pruned, **_judged(found.confirmed)}
+    return {
+        "protocol": name, "learner": learner, "subjects": settings["subjects"], "confirm": confirm,
+        "values": found.values, "candidates": len(found.candidates), "pruned": pruned, **_judged(found.confirmed),
+    }  # fmt: skip
 
 
 def _quick(protocol: Any) -> Any:
@@ -388,11 +406,11 @@ def _control_part(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _search_part(found: dict[str, Any]) -> Iterator[str]:
-    run = found.get("search")
-    if run:
-        yield from ("", "## A searched protocol against the published one", "")
-        yield f"Thresholds of the IBL's training, {run['candidates']} candidates of 24 logistic subjects"
-        yield f"({run['pruned']} given up halfway), confirmed on 200 fresh subjects with fresh seeds. Found:"
+    for name in (name for name in found if name.startswith("search/")):
+        run = found[name]
+        yield from ("", f"## A searched protocol against the published one: {run['protocol']}", "")
+        yield f"{run['candidates']} candidates of {run['subjects']} {run['learner']} subjects ({run['pruned']} given up"
+        yield f"halfway), the best confirmed on {run['confirm']} fresh subjects with fresh seeds. Found:"
         yield ""
         yield from grid(("number", "value"), [(k, f"{v:.4g}") for k, v in run["values"].items()])
         yield from _judged_part(run)
