@@ -179,6 +179,15 @@ def test_ibl_biased():
     assert ibl.where(own) == "biased"
 
 
+def test_the_exam_of_the_biased_blocks_is_in_blocks():
+    task = load_protocol("ibl_biased").walk().target_task()
+    p_left = nj.session(task, jax.random.key(0), 120, n_sessions=4, policy="oracle").conditions["p_left"]
+    for session in np.round(p_left.astype(float), 6):
+        assert set(session) == {0.2, 0.8}  # from the first trial on, in turn
+        ends = np.flatnonzero(np.diff(session)) + 1
+        assert np.all(np.diff(ends) >= 20)
+
+
 def test_ibl_v8():
     ibl = preset("ibl_v8")
     own, _ = ibl.run(

@@ -798,6 +798,15 @@ def test_a_task_begins_anew_in_the_morning():
         assert np.all(trials_of[:, 3] == trials_of[:, 4]) and np.all(trials_of[:, 4] != trials_of[:, 5])
 
 
+def test_an_exam_on_a_task_of_its_own():
+    easy = {"keywords": {"coherences": [51.2]}}
+    target = two_steps(exam={"task": easy}).walk().target_task()
+    shown = nj.session(target, jax.random.key(0), 20, policy="oracle").conditions["coherence"]
+    assert set(shown.ravel()) == {np.float32(51.2)}
+    with pytest.raises(UnknownName, match="unknown condition 'coherence' in the task of the exam"):
+        two_steps(exam={"task": {"id": "BernoulliBandit-v0", "keywords": {}}}).walk()
+
+
 def test_a_time_out_that_grows():
     """100 ms after a correct trial; 1 s after the first error, and twice as long after each up to 4 s."""
     wrong = {"measure": "performance", "last": 1, "at_most": 0}

@@ -406,6 +406,9 @@ class Alternatives(Several):
     def resolve(self, memory):
         return self.replace(tasks=tuple(task.resolve(own) for task, own in zip(self.tasks, memory, strict=True)))
 
+    def next_memory(self, memory, trial, result, draw):
+        return memory if self.index is None else self.memory_after(memory, self.index, trial, result, draw)
+
     def memory_at(self, memory, index):
         return memory
 

@@ -48,7 +48,7 @@ def walk_task(protocol: Protocol, *, pauses: bool = False, stays: bool = False, 
     protocols = [protocol, *like]
     tasks = [_roomy(protocols, i) for i in range(len(protocol.stages))]
     for stage, task in zip(protocol.stages, tasks, strict=True):
-        _check(protocol, stage.name, task)
+        _check(protocol, f"stage {stage.name!r}", task, chosen=stage.correction.chooses or bool(stage.assistance.same))
     adapted = [(owner, a.parameter) for owner, a in _adaptations(protocol)]
     tasks.append(_target(protocol))
     names = [*(f"stage{i}" for i in range(len(protocol.stages))), "target"]
@@ -82,7 +82,7 @@ def _target(protocol: Protocol) -> Task:
     if protocol.exam.task is None:
         return protocol.make_task(protocol.stages[-1])
     task = protocol.make_like(protocol.exam.task)
-    _check(protocol, "exam", task)
+    _check(protocol, "the exam", task)
     return task
 
 
@@ -186,26 +186,22 @@ def _levels(strength: str, tasks: Sequence[Task]) -> tuple[float, ...]:
     return tuple(sorted({float(x) for task in tasks for x in _strengths(task, strength)})) if strength else ()
 
 
-def _check(protocol: Protocol, stage: str, task: Task) -> None:
-    """Refuse a stage whose task does not have what the protocol reads."""
-
+def _check(protocol: Protocol, where: str, task: Task, *, chosen: bool = False) -> None:
+    """Refuse a task that does not have what the protocol reads, or cannot have it `chosen`."""
     reading, known = protocol.reading, outline(task)
     if not isinstance(task.actions, Discrete):
-        raise InvalidArgument(f"the stage {stage!r}: protocols are for tasks with discrete actions")
+        raise InvalidArgument(f"{where}: protocols are for tasks with discrete actions")
     for name in filter(None, (reading.side, reading.strength)):
         if name not in known.conditions:
-            raise unknown("condition", name, known.conditions, f"the task of stage {stage!r}")
-        own = protocol.stage(stage)
-        if name not in known.seen and (own.correction.chooses or own.assistance.same):
-            raise InvalidArgument(
-                f"the condition {name!r} of stage {stage!r} follows from others, and cannot be chosen"
-            )
+            raise unknown("condition", name, known.conditions, f"the task of {where}")
+        if name not in known.seen and chosen:
+            raise InvalidArgument(f"the condition {name!r} of {where} follows from others, and cannot be chosen")
     if reading.answer not in task.period_names:
-        raise unknown("period", reading.answer, task.period_names, f"the task of stage {stage!r}")
+        raise unknown("period", reading.answer, task.period_names, f"the task of {where}")
     for name in ("choice_left", "choice_right"):
         if not 0 <= getattr(reading, name) < task.actions.size:
             raise InvalidArgument(
-                f"reading.{name} must be an action of stage {stage!r}, 0 .. {task.actions.size - 1}, got "
+                f"reading.{name} must be an action of {where}, 0 .. {task.actions.size - 1}, got "
                 f"{getattr(reading, name)}"
             )
 
