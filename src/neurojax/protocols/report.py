@@ -129,21 +129,16 @@ def _times(result: StudyResult, of: str) -> report.Section:
         _picture(figures.plot_times(result, of=of), f"Share of subjects that have reached {goal} (Kaplan-Meier).")
     )
     if len(result.learners()) > 1:
-        by = {learner: summarise(result, of=of, learner=learner) for learner in result.learners()}
-        lines = [
-            [
-                learner,
-                row["protocol"],
-                row["n"],
-                report.percent(row["share"]),
-                _number(row, "median"),
-                _number(row, "mean"),
-            ]
-            for learner, table in by.items()
-            for row in records(table)
-        ]
-        parts.append(_table(["learner", "protocol", "subjects", "reached", "median trials", "restricted mean"], lines))
-        parts.append(report.paragraph("The horizon of each learner's means is its own.", "small"))
+        lines = []
+        for learner in result.learners():
+            # in sessions, which all have: who aborts nearly every attempt has few trials that count, and ends the means
+            by = [summarise(result, of=of, unit=unit, learner=learner) for unit in ("trials", "sessions")]
+            for trials, sessions in zip(*map(records, by), strict=True):
+                cells = [learner, trials["protocol"], trials["n"], report.percent(trials["share"])]
+                means = [_number(sessions, "mean"), _plain(sessions["horizon"])]
+                lines.append([*cells, _number(trials, "median"), _number(sessions, "median"), *means])
+        header = ["learner", "protocol", "subjects", "reached", "median trials", "median sessions", "mean sessions"]
+        parts.append(_table([*header, "up to"], lines))
     return report.Section(f"Time to {goal}", parts)
 
 
