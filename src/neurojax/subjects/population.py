@@ -64,8 +64,8 @@ class Population(Section):
         learner: "recurrent" (networks that learn online), "logistic" or "detection" (models with few parameters), or
             "perfect" (knows everything).
         kind, hidden: of a recurrent agent: its cell and units.
-        window: steps of back-propagation. 64 hold the running trial of the IBL's task and some five before it, and one or
-            two of tasks with long delays; a session's time grows with it.
+        window: steps of back-propagation. 64 hold the running trial of the IBL's task and some five before it, and one
+            or two of tasks with long delays; a session's time grows with it.
         learning_rate: Adam's, of a recurrent agent; log-uniform.
         model_rate: of models: the rate of a weight, or of a value.
         hazard: responses a second before anything is learnt, the same for any dt; log-uniform.
