@@ -123,7 +123,7 @@ def subjects() -> dict[str, Any]:
     from neurojax.subjects.population import Population
 
     began, protocol, count = time.perf_counter(), load_protocol("ibl_biased"), 24
-    walk, reading = walk_task(protocol, pauses=True), protocol.reading
+    walk, reading = walk_task(protocol, pauses=True, stays=True), protocol.reading
     numbers, words = np.arange(count, dtype=np.uint32), key_words(jax.random.key(0))
     players = Population().players(walk, 0, numbers, (reading.choice_left, reading.choice_right))
     live = lambda player, number, life: day(walk, reading.full, player, life, Chance(words, number), 2000)

@@ -34,8 +34,8 @@ UNSOLVABLE = {
 # Collections whose tasks are one class with other values: a task of each kind stands for the others in the quick suite;
 # `make test-slow` has all.
 SAMPLED = {
-    "modcog.": ("dlygointr", "ctxdlydm1seqr", "dnmcseql"),
-    "driscoll24.": ("fdgo", "contextdelaydm1", "dmcgo"),
+    "modcog.": ("dlygointr", "dnmcseql"),
+    "driscoll24.": ("fdgo", "dmcgo"),
 }
 
 
