@@ -480,8 +480,9 @@ def test_a_search_finds_a_better_threshold_and_goes_on_after_a_stop(monkeypatch,
 def test_the_command_line_runs_a_study(tmp_path, capsys):
     path, out = save_protocol(easy(), tmp_path / "easy.toml"), tmp_path / "out"
     words = ["protocol", "run", str(path), "--out", str(out), "--learner", "logistic", "--subjects", "5", "--sessions"]
-    assert main([*words, "1", "--quiet"]) == 0
-    assert (out / "report.html").exists() and len(load_study(out / "result").subjects) == 5
+    assert main([*words, str(SESSIONS), "--control", "2", "--quiet"]) == 0
+    assert "Control: a protocol against itself" in (out / "report.html").read_text(encoding="utf-8")
+    assert len(load_study(out / "result").subjects) == 5
     assert main([*words, "1", "--quiet"]) == 2 and "overwrite" in capsys.readouterr().err
 
 
@@ -493,6 +494,7 @@ def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
         (["run", "ibl_training", "--learner", "logistc", *out], "logistic"),
         (["search", "ibl_training", "--vary", "stages.0=1..2", *out, "--learner", "logistic"], "no number"),
         (["run", "ibl_training", "--sessions", "0", *out], "--sessions"),
+        (["run", "ibl_training", "--control", "1", *out], "--control must be 0, or 2 or more"),
         (["search", "ibl_training", "--vary", "sessions", *out], "PATH=LOW..HIGH"),
     ):
         assert main(["protocol", *words]) == 2

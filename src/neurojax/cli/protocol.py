@@ -131,6 +131,8 @@ def _run(options: argparse.Namespace) -> int:
     named = {Path(file).stem: load_protocol(file) for file in options.files}
     if len(named) < len(options.files):
         raise InvalidArgument("two of the protocols have one name")
+    if options.control and options.control < 2:
+        raise InvalidArgument(f"--control must be 0, or 2 or more, got {options.control}")
     folder = Path(options.out)
     if (folder / "result").exists() and not options.overwrite:
         raise ExistingRun(f"{folder} holds a study already; give another folder, or --overwrite")
@@ -160,8 +162,6 @@ def _control(named: Any, pairs: Any, folder: Path, options: argparse.Namespace) 
     from neurojax.protocols.endpoints import endpoint
     from neurojax.protocols.study import run_study
 
-    if options.control < 2:
-        raise InvalidArgument(f"--control must be 2 or more, got {options.control}")
     name, (population, settings) = next(iter(named)), pairs[0]
     repeats = []
     for number in range(1, options.control + 1):
