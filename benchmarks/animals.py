@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import recorded
+from benchmarks.learning import trained
 from benchmarks.recorded import say
 from benchmarks.tables import grid
 
@@ -23,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE = ROOT / "benchmarks" / "animals.json", ROOT / "benchmarks" / "ANIMALS.md"
 BUILD = ROOT / "build" / "animals"
 DATA = ROOT.parent / "shared" / "data"
-MICE = "mice"
 SIGMA = 0.25  # noise of what is seen, as in the protocols
 SESSIONS = 60
 # What is shown of a portrait, in words.
@@ -55,7 +55,7 @@ def rat(file: Path) -> dict[str, Any]:
 
     began, trials = time.perf_counter(), read_table(file, RAT)
     found = race(standard_contenders(trials), trials, 60)
-    _keep("rat", plot_bits(found.predictions, "online + history"))
+    recorded.keep(BUILD, "rat", plot_bits(found.predictions, "online + history"))
     entries = {}
     for name, entry in found.entries.items():
         score, gain = entry.prediction.score(), found.gain(name, "online + history")
@@ -74,7 +74,7 @@ def mice(file: Path) -> dict[str, Any]:
 
     trials = read_table(file, BIASED_BLOCKS)
     each = side_by_side(by_session(trials))
-    return {"all": _row(side_by_side({MICE: trials})), "each": _spread(each)}
+    return {"all": _row(side_by_side({"mice": trials})), "each": _spread(each)}
 
 
 def agent() -> dict[str, Any]:
@@ -84,24 +84,17 @@ def agent() -> dict[str, Any]:
     import neurojax as nj
     from neurojax.animals.compare import side_by_side
     from neurojax.animals.tables import from_task
-    from neurojax.training.config import RunConfig
-    from neurojax.training.runs import train
 
     began = time.perf_counter()
     task = {"id": "IBLBiasedChoiceWorld-v0", "keywords": {"contrasts": [100, 25, 12.5, 6.25, 0], "sigma": SIGMA}}
-    config = RunConfig(
+    result, about = trained(
         task=task,
-        training={"algorithm": "ppo", "updates": 1500, "batch_size": 128, "n_steps": 128, "log_every": 100},
+        training={"updates": 1500, "batch_size": 128, "n_steps": 128},
         reinforcement={"discount": 0.9},
     )
-    result = train(config, progress=lambda now: say(f"  {now.update}/{now.updates} accuracy {now.accuracy:.3f}"))
     data = nj.session(result.task, jax.random.key(1), 800, n_sessions=16, policy=result.network)
     table = from_task(result.task, data, after=["quiescence"])
-    return {
-        "seconds": time.perf_counter() - began,
-        "steps": config.training.updates * config.training.batch_size * config.training.n_steps,
-        "all": _row(side_by_side({"agent": table})),
-    }
+    return {**about, "seconds": time.perf_counter() - began, "all": _row(side_by_side({"agent": table}))}
 
 
 def subjects() -> dict[str, Any]:
@@ -164,13 +157,6 @@ def _spread(table: Any) -> dict[str, list[float] | None]:
     }
 
 
-def _keep(name: str, figure: Any) -> None:
-    from neurojax.files import make_folder, write_atomic
-    from neurojax.viz.style import image
-
-    write_atomic(make_folder(BUILD) / f"{name}.png", image(figure))
-
-
 # ---------------------------------------------------------------------- the record and the page
 
 
@@ -188,13 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def page(record: dict[str, Any]) -> str:
     """ANIMALS.md: every number comes from the record."""
-    lines = [
-        "# Beside real animals",
-        "",
-        "Written by `python -m benchmarks.animals` from `benchmarks/animals.json`; not edited by hand.",
-        "",
-        record["machine"],
-    ]
+    lines = recorded.heading("Beside real animals", "animals", record)
     lines += [*_rat_part(record["runs"]), *_mice_part(record["runs"])]
     return "\n".join(lines) + "\n"
 

@@ -20,6 +20,7 @@ from benchmarks.tables import grid
 ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE = ROOT / "benchmarks" / "learning.json", ROOT / "benchmarks" / "LEARNING.md"
 
+BUILD = ROOT / "build" / "learning"
 PERCEPTUAL = "PerceptualDecisionMaking-v0"
 SEEDS = range(5)
 # Tasks of different kinds, learnt by one configuration: kind by id.
@@ -124,7 +125,7 @@ def bandit() -> dict[str, Any]:
     import neurojax as nj
     from neurojax.analysis.bandits import performance, read_pulls
 
-    result, about = _trained(
+    result, about = trained(
         task={"id": "BernoulliBandit-v0", "keywords": {"preset": "rl2"}},
         # Entropy keeps it from settling on greedy play before it has learnt to explore (with .006 it earns 75.5).
         training={"updates": 1000, "batch_size": 256, "n_steps": 100, "learning_rate": 5e-3},
@@ -143,7 +144,7 @@ def two_step() -> dict[str, Any]:
     from neurojax.analysis.two_step import lagged_regression, read_two_step, stay_probabilities
     from neurojax.viz.behaviour import plot_lagged, plot_stay
 
-    result, about = _trained(
+    result, about = trained(
         task={"id": "DawTwoStep-v0", "keywords": {"preset": "wang2018"}},
         network={"kind": "lstm", "hidden": 48},
         training={"updates": 1000, "batch_size": 128, "n_steps": 100, "learning_rate": 2e-3},
@@ -153,8 +154,8 @@ def two_step() -> dict[str, Any]:
     trials = read_two_step(result.task, played)
     stay = stay_probabilities(trials)
     lags = lagged_regression(trials, 5, errors="sessions")
-    _keep("two-step-stay", plot_stay(stay))
-    _keep("two-step-lags", plot_lagged(lags))
+    recorded.keep(BUILD, "two-step-stay", plot_stay(stay))
+    recorded.keep(BUILD, "two-step-lags", plot_lagged(lags))
     effect = lambda e: [e.value, e.error]
     return {
         **about,
@@ -176,12 +177,12 @@ def wagering() -> dict[str, Any]:
     from neurojax.analysis.wagering import analyse_wagers, read_wagers
     from neurojax.viz.behaviour import plot_wagering
 
-    result, about = _trained(
+    result, about = trained(
         task={"id": "PostDecisionWager-v0"}, training={"updates": 800, "batch_size": 256, "n_steps": 64}
     )
     played = nj.rollout(result.task, jax.random.key(1), 1024, 30 * result.task.capacity, policy=result.network)
     found = analyse_wagers(read_wagers(result.task, played))
-    _keep("wagering", plot_wagering(found))
+    recorded.keep(BUILD, "wagering", plot_wagering(found))
     return {
         **about,
         "coherence": found.coherence.tolist(),
@@ -206,7 +207,7 @@ def priors() -> dict[str, Any]:
 
     most = 8
     keywords = {"preset": "paper", "n_ch": most, "pass_action": False, "pass_reward": False}
-    result, about = _trained(
+    result, about = trained(
         task={"id": "priors.priors-v0", "keywords": keywords},
         network={"hidden": 96},
         training={"updates": 1500, "batch_size": 128, "n_steps": 96, "learning_rate": 2e-3},
@@ -217,8 +218,8 @@ def priors() -> dict[str, Any]:
     history = read_history(two, played)
     kernels = transition_kernels(history)
     index = kernels.reset_index()
-    _keep("priors-kernels", plot_kernels(kernels))
-    _keep("priors-repetitions", plot_repetitions(repetitions(history)))
+    recorded.keep(BUILD, "priors-kernels", plot_kernels(kernels))
+    recorded.keep(BUILD, "priors-repetitions", plot_repetitions(repetitions(history)))
     return {
         **about,
         "alternatives": most,
@@ -229,7 +230,7 @@ def priors() -> dict[str, Any]:
     }
 
 
-def _trained(**settings: Any) -> tuple[Any, dict[str, Any]]:
+def trained(**settings: Any) -> tuple[Any, dict[str, Any]]:
     """A trained agent (PPO, seed 0), and what the record tells of any."""
     from neurojax.training.config import RunConfig
     from neurojax.training.runs import train
@@ -244,15 +245,6 @@ def _trained(**settings: Any) -> tuple[Any, dict[str, Any]]:
         "steps": steps,
         "seconds": result.compile_seconds + result.run_seconds,
     }
-
-
-def _keep(name: str, figure: Any) -> None:
-    from neurojax.files import make_folder, write_atomic
-    from neurojax.viz.style import image
-
-    folder = ROOT / "build" / "learning"
-    make_folder(folder)
-    write_atomic(folder / f"{name}.png", image(figure))
 
 
 # ---------------------------------------------------------------------- the record and the page
@@ -270,13 +262,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def page(record: dict[str, Any]) -> str:
     """LEARNING.md: every number comes from the record."""
-    lines = [
-        "# Learned from reward",
-        "",
-        "Written by `python -m benchmarks.learning` from `benchmarks/learning.json`; not edited by hand.",
-        "",
-        record["machine"],
-    ]
+    lines = recorded.heading("Learned from reward", "learning", record)
     for part in (_perceptual_part, _kinds_part, _bandit_part, _two_step_part, _wagering_part, _priors_part):
         lines += list(part(record["runs"]))
     return "\n".join(lines) + "\n"

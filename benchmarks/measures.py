@@ -17,6 +17,7 @@ import numpy as np
 from flax import nnx
 
 import neurojax as nj
+from benchmarks.machine import accelerators
 from benchmarks.record import Row
 from benchmarks.timing import Effort, Timing, time_in_turns
 from neurojax.core.chance import key_words
@@ -67,11 +68,6 @@ def rows(
 # ---------------------------------------------------------------------- rendering
 
 
-def on_accelerator() -> bool:
-    """Whether this process measures something other than a CPU."""
-    return jax.default_backend() != "cpu"
-
-
 def rendering(effort: Effort, devices: int, batches=None) -> Iterator[Row]:
     """Trials per second, and the rate at which the normals that they need, and nothing else, are drawn.
 
@@ -81,8 +77,8 @@ def rendering(effort: Effort, devices: int, batches=None) -> Iterator[Row]:
     task = nj.make(TASK)
     key = jax.random.key(0)
     normals = normals_of(task)
-    for batch in batches or (BATCHES_ACCELERATOR if on_accelerator() else BATCHES):
-        loops = effort.loops(max(1, (800_000 if on_accelerator() else 80_000) // batch))
+    for batch in batches or (BATCHES_ACCELERATOR if accelerators() else BATCHES):
+        loops = effort.loops(max(1, (800_000 if accelerators() else 80_000) // batch))
         words, lanes = key_words(key), lane_numbers(batch)
         draw = jax.jit(_in_loop(lambda task, words, lanes: _normals(words, lanes.shape[0] * normals), loops, devices))
         make = jax.jit(_in_loop(render_lanes, loops, devices))
@@ -136,7 +132,7 @@ def _in_loop(function, loops: int, devices: int):
 def streaming(effort: Effort, devices: int) -> Iterator[Row]:
     """Time steps per second of `nj.stream` at the settings of NeuroGym's example, and at a batch of our own size."""
     task, key, steps = nj.make(TASK), jax.random.key(0), 100
-    for batch in (16, 1024, 65536) if on_accelerator() else (16, 1024):
+    for batch in (16, 1024, 65536) if accelerators() else (16, 1024):
         call = partial(nj.stream, task, key, batch, steps, devices=devices)
         about = {"task": TASK, "devices": devices, "batch": batch, "loops": 1}
         yield from rows({"nj.stream": (call, batch * steps)}, effort, "stream", "steps", **about)
@@ -152,7 +148,7 @@ def environment(effort: Effort, devices: int, lanes: Mapping[int, int] | None = 
     task = nj.make(TASK)
     ours = nj.Env(task)
     cartpole, params = gymnax.make("CartPole-v1")
-    for batch, full in (lanes or (LANES_ACCELERATOR if on_accelerator() else LANES)).items():
+    for batch, full in (lanes or (LANES_ACCELERATOR if accelerators() else LANES)).items():
         if batch % devices:
             continue
         steps = effort.loops(full)

@@ -88,6 +88,20 @@ def peer(python: str, script: str, *arguments: object) -> dict[str, Any]:
     return json.loads(out.stdout.strip().splitlines()[-1])
 
 
+def heading(title: str, name: str, record: dict[str, Any]) -> list[str]:
+    """The first lines of a page: of what, by which module of this folder, and where it was measured."""
+    written = f"Written by `python -m benchmarks.{name}` from `benchmarks/{name}.json`; not edited by hand."
+    return [f"# {title}", "", written, "", record["machine"]]
+
+
+def keep(folder: Path, name: str, figure: Any) -> None:
+    """Keep a figure as an image."""
+    from neurojax.files import make_folder, write_atomic
+    from neurojax.viz.style import image
+
+    write_atomic(make_folder(folder) / f"{name}.png", image(figure))
+
+
 def say(what: str) -> None:
     """A line for who waits."""
     print(what, file=sys.stderr, flush=True)

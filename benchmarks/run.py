@@ -24,9 +24,9 @@ from benchmarks.tables import accelerator, markdown, show
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 RECORD = ROOT / "benchmarks" / "results.json"
-# The library is long, and has a run, a record and a page of its own.
 # What an accelerator gave, on the same page as what a CPU gave.
 ACCELERATOR_RECORD = ROOT / "benchmarks" / "results-accelerator.json"
+# The library is long, and has a run, a record and a page of its own.
 LIBRARY, LIBRARY_RECORD = (ROOT / "benchmarks" / name for name in ("LIBRARY.md", "library.json"))
 OF_LIBRARY = ("tasks", "neurogym")
 ALL = (*(name for name in SECTIONS if name != "tasks"), "startup", "neurogym")

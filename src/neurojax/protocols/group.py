@@ -162,7 +162,7 @@ def run_group(
     else:
         kept = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(_born, *newborns)), leaves)
         order = {int(row): i for i, row in enumerate(group.active)}
-        lives = at(kept, np.array([order.get(int(row), 0) for row in places.rows]))
+        lives = at(kept, np.array([order[int(row)] for row in places.rows]))
     lives = _spread(lives, devices)
     last_saved = time.perf_counter()
     save = lambda: store and store.save(group, jax.tree.leaves(at(lives, places.find(group.active))), session)
@@ -175,7 +175,7 @@ def run_group(
         _note(group, first, places, lives, marks, session, examined)
         if tell is not None:
             tell(group, session)
-        if len(group.active) < places.active:
+        if 0 < len(group.active) < places.active:
             places, moved = places.without(group.active)
             lives = _spread(at(lives, moved), devices)
         if time.perf_counter() - last_saved > _SAVED_EVERY:
@@ -241,7 +241,7 @@ class _Places:
         """Places for those in training, as many as they take or `size`."""
         size = -(-len(active) // (chunk * devices)) * chunk * devices if size is None else size
         parts = [active[d::devices] for d in range(devices)]
-        filler = lambda part: np.full(size // devices - len(part), active[0] if len(active) else 0)
+        filler = lambda part: np.full(size // devices - len(part), active[0])
         rows = np.concatenate([np.concatenate([part, filler(part)]) for part in parts]).astype(np.int64)
         counts = np.array([-(-len(part) // chunk) for part in parts], np.int32)
         return cls(rows, counts, chunk, len(active))
@@ -255,7 +255,7 @@ class _Places:
     def without(self, active: np.ndarray) -> tuple[_Places, np.ndarray]:
         """Places for those who are still in training, and from where each of these is filled."""
         places = _Places.of(active, self.chunk, len(self.counts), len(self.rows))
-        return places, self.find(places.rows) if len(active) else np.arange(len(self.rows))
+        return places, self.find(places.rows)
 
 
 def _pick(walks: Any, which: Any) -> Any:
